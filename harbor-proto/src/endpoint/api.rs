@@ -1,0 +1,428 @@
+//! What goes into and comes out of the [`Endpoint`](super::Endpoint) composer, and what a shell shows a person.
+
+use crate::id::{DeviceId, EndpointId, MessageId, PacketId, TopicUid};
+use crate::limits::{MAX_BODY, MAX_NAME};
+use crate::time::UnixMillis;
+use crate::wire::{Bytes, List, Text};
+use alloc::{string::String, vec::Vec};
+
+/// A display name or a title.
+pub type Name = Text<MAX_NAME>;
+/// What the user wrote, or an application's bytes.
+pub type Body = Bytes<MAX_BODY>;
+
+/// A Harbor Node this endpoint knows, by position in [`Setup::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u32);
+
+/// A direct connection, numbered by the endpoint, never reused within one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RtcId(pub u32);
+
+/// A stamp to solve, numbered by the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StampId(pub u64);
+
+/// A command, numbered by the shell; its reply carries the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// What a shell knows when it starts an endpoint.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Fresh from the operating system at every start; a copied state with an old seed would repeat keys.
+    pub entropy: [u8; 32],
+    /// How many nodes there are to link to; their addresses are the shell's affair.
+    pub nodes: u32,
+    /// Whether direct connections are possible and wanted at all.
+    pub direct: bool,
+}
+
+/// A fact for the endpoint.
+#[derive(Debug)]
+pub enum Input {
+    /// The wall time now: first of all inputs, then after every jump of more than a second.
+    Clock(UnixMillis),
+    /// Something the person or the application wants; answered by exactly one [`Output::Reply`].
+    Command { id: CommandId, command: Command },
+    /// A link asked for by [`Output::Dial`] is open.
+    LinkUp { link: LinkId },
+    /// It could not be opened, or it closed.
+    LinkDown { link: LinkId },
+    /// A binary message from the node.
+    LinkFrame { link: LinkId, bytes: Vec<u8> },
+    /// The operating system says the network is back or gone; back resets the pause before dialing.
+    Network { online: bool },
+    /// The page went to the background or came back: a hidden page may be frozen at any moment.
+    Visibility { hidden: bool },
+    /// Our offer or answer for a direct connection, after setLocalDescription.
+    RtcDescription { rtc: RtcId, sdp: String },
+    /// One of our ICE candidates (the candidate line; empty marks the end), with its m-line's mid.
+    RtcCandidate { rtc: RtcId, candidate: String, mid: String },
+    /// The data channel is open.
+    RtcUp { rtc: RtcId },
+    /// It closed or failed; the shell has dropped it.
+    RtcDown { rtc: RtcId },
+    /// A binary message from the peer.
+    RtcFrame { rtc: RtcId, bytes: Vec<u8> },
+    /// A stamp was solved.
+    Solved { stamp: StampId, nonce: u64 },
+}
+
+/// An instruction of the endpoint. To be carried out in order: a transmission waits for every persist before it.
+#[derive(Debug)]
+pub enum Output {
+    /// Write these records in one transaction; `strict` ones must survive power loss before the next output.
+    Persist { writes: Vec<Write>, strict: bool },
+    /// Open a WebSocket to the node; the endpoint has already waited its pause.
+    Dial { link: LinkId },
+    /// Close it.
+    Hangup { link: LinkId },
+    /// Send a binary message to the node.
+    LinkSend { link: LinkId, bytes: Vec<u8> },
+    /// Make a direct connection. The offerer creates the data channel and reports its offer.
+    RtcOpen { rtc: RtcId, offerer: bool },
+    /// The peer's description; an answerer reports its answer.
+    RtcRemote { rtc: RtcId, sdp: String },
+    /// One of the peer's ICE candidates.
+    RtcCandidate { rtc: RtcId, candidate: String, mid: String },
+    /// Send a binary message to the peer.
+    RtcSend { rtc: RtcId, bytes: Vec<u8> },
+    /// Close and forget it; no `RtcDown` is expected.
+    RtcClose { rtc: RtcId },
+    /// Find a nonce, off the thread that draws the page: see [`crate::work::Solver`].
+    Solve { stamp: StampId, packet: PacketId, hour: u32, bits: u8 },
+    /// The stamp is no longer needed.
+    CancelSolve { stamp: StampId },
+    /// The answer to a command.
+    Reply { id: CommandId, result: Result<Reply, CommandError> },
+    /// Something worth showing.
+    Event(Event),
+}
+
+crate::wire_enum! {
+    /// Where a record lives. The shell keeps (table, key) → value sealed, ordered by key.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Table {
+        /// Identity, device, settings: one record each.
+        Meta = 1,
+        /// One record per topic.
+        Topic = 2,
+        /// Signed membership operations and epoch headers, by topic.
+        Log = 3,
+        /// Chain states, by topic, epoch and leaf.
+        Chain = 4,
+        /// What was received from and acknowledged by each device, by topic and device.
+        Peer = 5,
+        /// Own messages not yet delivered everywhere, by topic and seq.
+        Outbox = 6,
+        /// Node cursors, by mailbox.
+        Cursor = 7,
+        /// Packets that wait for an epoch, by topic and packet.
+        Pending = 8,
+        /// Invites given and joins under way.
+        Invite = 9,
+        /// History: topic, then order. Read in ranges by the shell, never loaded by the endpoint.
+        Message = 16,
+        /// Delivery state of own messages, same keys as `Message`; read by the shell beside it.
+        State = 17,
+    }
+}
+
+/// One change of the device's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    Put { table: Table, key: Vec<u8>, value: Vec<u8> },
+    Delete { table: Table, key: Vec<u8> },
+    /// Every record whose key starts so.
+    DeletePrefix { table: Table, prefix: Vec<u8> },
+}
+
+crate::wire_enum! {
+    /// What a person or an application asks for.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Command {
+        /// Sets the own display name, and makes the identity when there is none yet. → `Profile`
+        SetName = 1 { name: Name },
+        /// → `Profile`
+        Profile = 2,
+        /// → `Topic`
+        CreateTopic = 3 { kind: TopicKind, title: Name },
+        /// → `Topics`
+        Topics = 4,
+        /// A one-time invite; needs to be an admin. → `Invite`
+        Invite = 5 { topic: TopicUid, expires_in_ms: u64 },
+        /// Who invites to what; needs a node. → `Preview`
+        Preview = 6 { code: Text<512> },
+        /// Asks to be let in; the topic is `Joining` until a member answers. → `Topic`
+        Accept = 7 { code: Text<512> },
+        /// → `Sent`, when durable on this device. A repeated `client_ref` is the same message.
+        Send = 8 { topic: TopicUid, client_ref: [u8; 16], format: Format, body: Body },
+        /// Tries a failed message again. → `Done`
+        Retry = 9 { topic: TopicUid, seq: u64 },
+        /// Resets the unread count. → `Done`
+        MarkSeen = 10 { topic: TopicUid },
+        /// Tells the members and forgets the keys; the history stays. → `Done`
+        Leave = 11 { topic: TopicUid },
+        /// Erases a left or failed conversation with its history. → `Done`
+        Forget = 12 { topic: TopicUid },
+        /// "Hide my IP": false closes direct connections and makes no new ones. → `Done`
+        SetDirect = 13 { enabled: bool },
+        /// → `Status`
+        Status = 14,
+    }
+}
+
+crate::wire_enum! {
+    /// What a command gave.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Reply {
+        Done = 1,
+        Profile = 2 { profile: Option<Profile> },
+        Topic = 3 { topic: Topic },
+        Topics = 4 { topics: List<Topic, 65536> },
+        Invite = 5 { invite: Invite },
+        Preview = 6 { preview: Preview },
+        Sent = 7 { message: Message },
+        Status = 8 { status: Status },
+    }
+}
+
+crate::wire_enum! {
+    /// Something changed. Every event carries the whole new value: showing it twice is harmless.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Event {
+        Topic = 1 { topic: Topic },
+        TopicGone = 2 { topic: TopicUid },
+        /// A new message.
+        Message = 3 { message: Message },
+        /// An own message's state or path changed.
+        State = 4 { topic: TopicUid, seq: u64, order: OrderKey, state: State, path: Option<Path> },
+        Status = 5 { status: Status },
+        Profile = 6 { profile: Profile },
+    }
+}
+
+crate::wire_enum! {
+    /// Why a command failed: the caller's side of the errors.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum CommandError {
+        /// No identity yet: `SetName` first.
+        NotInitialized = 1,
+        /// Needs a node and none can be reached.
+        Offline = 2,
+        /// A node was reached and did not answer in time.
+        Timeout = 3,
+        /// Not an admin, or no longer a member.
+        Unauthorized = 4,
+        /// The outbox is full.
+        QuotaExceeded = 5,
+        /// No invite, or one that was cut off or changed.
+        BadInvite = 6,
+        /// Its time is over.
+        InviteExpired = 7,
+        /// It was used already or taken back.
+        InviteUsed = 8,
+        /// No such topic or message.
+        NotFound = 9,
+        /// The body or name is too long or empty.
+        BadInput = 10,
+        /// Our fault or the disk's: reload.
+        Crashed = 11,
+    }
+}
+
+impl CommandError {
+    /// Stable name, shared with JavaScript (`HarborErrorCode`).
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotInitialized => "not_initialized",
+            Self::Offline => "offline",
+            Self::Timeout => "timeout",
+            Self::Unauthorized => "unauthorized",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::BadInvite => "bad_invite",
+            Self::InviteExpired => "invite_expired",
+            Self::InviteUsed => "invite_used",
+            Self::NotFound => "not_found",
+            Self::BadInput => "bad_input",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
+crate::wire_struct! {
+    /// Who this device speaks for.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Profile {
+        pub id: EndpointId,
+        pub device: DeviceId,
+        pub name: Name,
+    }
+}
+
+crate::wire_enum! {
+    /// Two people, or a room.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum TopicKind { Dm = 1, Room = 2 }
+}
+
+crate::wire_enum! {
+    /// Where this device stands in a topic.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum TopicState {
+        /// The request to join is on its way; no member has answered yet.
+        Joining = 1,
+        Active = 2,
+        Left = 3,
+        /// The request to join failed.
+        Failed = 4 { why: CommandError },
+    }
+}
+
+crate::wire_struct! {
+    /// A conversation as the list shows it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Topic {
+        pub uid: TopicUid,
+        pub kind: TopicKind,
+        /// The room's title; for a DM the other's name, empty while there is no other.
+        pub title: Name,
+        pub state: TopicState,
+        /// This identity may invite.
+        pub admin: bool,
+        pub members: List<Member, 1500>,
+        pub unread: u32,
+        /// Messages known to exist and not here yet (gaps in the senders' chains).
+        pub missing: u32,
+        /// The newest message, for the list.
+        pub last: Option<Message>,
+        pub created: UnixMillis,
+    }
+}
+
+crate::wire_struct! {
+    /// A member as the page shows it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Member {
+        pub id: EndpointId,
+        pub name: Name,
+        pub me: bool,
+        pub admin: bool,
+        /// How a message to this member would travel now.
+        pub path: Path,
+    }
+}
+
+crate::wire_enum! {
+    /// How a message travels or travelled.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Path {
+        /// Browser to browser.
+        Direct = 1,
+        /// Through a node, live.
+        Relayed = 2,
+        /// Waited on a node.
+        Stored = 3,
+    }
+}
+
+crate::wire_enum! {
+    /// How far an own message has got.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum State {
+        /// On this device only; no way out at the moment.
+        Queued = 1,
+        /// On its way.
+        Sending = 2,
+        /// On disk at this many nodes.
+        Stored = 3 { nodes: u8 },
+        /// On every other member's device.
+        Delivered = 4,
+        /// Refused for good; `Retry` tries again.
+        Failed = 5,
+    }
+}
+
+crate::wire_enum! {
+    /// What a body is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Format {
+        /// UTF-8 text.
+        Text = 1,
+        /// An application's bytes.
+        Bytes = 2,
+        /// A line about the conversation itself ("Ana joined"), made by this device; body is UTF-8.
+        Notice = 3,
+    }
+}
+
+/// Place in a topic's history: 8 bytes clock, 8 bytes of the MessageID; big-endian order is display order.
+pub type OrderKey = [u8; 16];
+
+crate::wire_struct! {
+    /// A message as the page shows it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Message {
+        pub topic: TopicUid,
+        pub order: OrderKey,
+        pub id: MessageId,
+        /// Position in its sender's chain, from 1; 0 for notices.
+        pub seq: u64,
+        pub author: EndpointId,
+        pub author_name: Name,
+        pub mine: bool,
+        pub sent_at: UnixMillis,
+        /// None for own messages.
+        pub received_at: Option<UnixMillis>,
+        pub format: Format,
+        pub body: Body,
+        /// For own messages.
+        pub state: Option<State>,
+        pub path: Option<Path>,
+        /// The `client_ref` of an own message, so that an optimistic row finds itself.
+        pub client_ref: [u8; 16],
+    }
+}
+
+crate::wire_struct! {
+    /// A fresh invite. The code goes after `#` of a link and must reach one person only.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Invite {
+        pub topic: TopicUid,
+        pub code: Text<512>,
+        pub expires: UnixMillis,
+    }
+}
+
+crate::wire_struct! {
+    /// What an invite leads to, as its inviter signed it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Preview {
+        pub inviter: EndpointId,
+        pub inviter_name: Name,
+        pub kind: TopicKind,
+        pub title: Name,
+        pub expires: UnixMillis,
+        /// Already a member here: open this instead of joining.
+        pub already: Option<TopicUid>,
+    }
+}
+
+crate::wire_struct! {
+    /// How this endpoint is doing.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Status {
+        /// Nodes linked now, of `nodes`.
+        pub linked: u32,
+        pub nodes: u32,
+        /// Direct connections open.
+        pub peers: u32,
+        /// Own messages that are on this device only.
+        pub queued: u32,
+        /// Everything stored on the nodes has been read since the link came up.
+        pub synced: bool,
+        pub direct_enabled: bool,
+    }
+}

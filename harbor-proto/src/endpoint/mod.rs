@@ -1,0 +1,1 @@
+mod api; pub use api::*;

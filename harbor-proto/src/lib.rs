@@ -1,0 +1,14 @@
+//! The Harbor protocol: sans-IO, `no_std`, every rule in one place. Spec: `docs/spec/`.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod endpoint;
+pub mod id;
+pub mod limits;
+pub mod machine;
+pub mod node;
+pub mod time;
+pub mod wire;

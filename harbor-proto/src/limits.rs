@@ -1,0 +1,69 @@
+//! Every cap and interval, with its unit and where the spec sets it.
+
+/// Packet sizes on the wire, bytes (docs/spec/packet.md §1).
+pub const PACKET_SIZES: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
+/// Largest frame on a link, bytes: one packet and its envelope (docs/spec/link.md §1).
+pub const MAX_FRAME: usize = PACKET_SIZES[3] + 512;
+
+/// One hour, ms.
+pub const HOUR_MS: u64 = 3_600_000;
+/// One day, ms.
+pub const DAY_MS: u64 = 24 * HOUR_MS;
+/// Mailbox period, seconds (docs/spec/mailbox.md §3).
+pub const WEEK_SECS: u64 = 7 * 24 * 3600;
+/// Default life of a message packet, hours.
+pub const DEFAULT_TTL_HOURS: u32 = 14 * 24;
+/// Greatest life of any packet, and the life of control packets, hours.
+pub const MAX_TTL_HOURS: u32 = 30 * 24;
+/// How far a stamp's hour may be from the node's, hours.
+pub const STAMP_WINDOW_HOURS: u32 = 2;
+/// Base price of a stored packet, leading zero bits.
+pub const STORE_BITS: u8 = 18;
+
+/// Packets one mailbox may hold (docs/spec/mailbox.md §4).
+pub const MAILBOX_PACKETS: u32 = 4096;
+/// Bytes one mailbox may hold.
+pub const MAILBOX_BYTES: u64 = 16 << 20;
+/// Watchers of one mailbox.
+pub const MAILBOX_WATCHERS: usize = 1500;
+/// Slots a link may have open.
+pub const LINK_SLOTS: usize = 2048;
+/// Stores and pulls a link may have unanswered.
+pub const LINK_REQUESTS: usize = 512;
+/// Bytes waiting to be written to a link before watches are cut off with `Lagged`.
+pub const LINK_QUEUE_SOFT: usize = 1 << 20;
+/// Bytes waiting to be written to a link before it is closed.
+pub const LINK_QUEUE_HARD: usize = 4 << 20;
+
+/// Message lanes, 1..=LANES; lane 0 is control (docs/spec/mailbox.md §3).
+pub const LANES: u8 = 8;
+/// Chain steps a receiver keeps skipped keys for (docs/spec/epochs.md §4).
+pub const MAX_SKIPPED: u32 = 2000;
+/// A sender commits a new epoch before its counter gets here.
+pub const ROTATE_AT_COUNTER: u32 = 1000;
+/// Packets at or above this counter are refused.
+pub const MAX_COUNTER: u32 = 2000;
+/// Devices in one epoch.
+pub const MAX_LEAVES: usize = 1500;
+/// Boxes in one control packet.
+pub const BOXES_PER_PACKET: usize = 52;
+
+/// Largest user body of one message, bytes: fits a 64 KiB packet with its header and parents.
+pub const MAX_BODY: usize = 60 << 10;
+/// Longest display name or topic title, bytes of UTF-8.
+pub const MAX_NAME: usize = 128;
+/// Parents of a message.
+pub const MAX_PARENTS: usize = 8;
+
+/// How long a direct or passed packet may stay unacknowledged before it is stored, ms.
+pub const DIRECT_ACK_MS: u64 = 2_000;
+/// First and last pause between attempts to reach a node, ms.
+pub const BACKOFF_MS: (u64, u64) = (500, 60_000);
+/// Interval of `Ping` on an otherwise silent link, ms; a link silent for twice this is dead.
+pub const PING_MS: u64 = 25_000;
+/// Direct connections one endpoint holds at once.
+pub const MAX_PEERS: usize = 12;
+/// Default and greatest life of an invite, ms.
+pub const INVITE_MS: (u64, u64) = (7 * DAY_MS, 30 * DAY_MS);
+/// Messages waiting to be delivered in one topic before `send` refuses.
+pub const OUTBOX_MESSAGES: usize = 10_000;

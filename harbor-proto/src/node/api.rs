@@ -1,0 +1,173 @@
+//! What goes into and comes out of the [`Node`](super::Node) composer.
+
+use crate::id::{EndpointId, HarborId, PacketId};
+use crate::time::UnixMillis;
+use crate::wire::link::Refusal;
+use alloc::vec::Vec;
+
+/// A live link, numbered by the shell, never reused within one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// Slow work, numbered by the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// Whom limits are counted for: the shell's keyed hash of an IPv4 address or IPv6 /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u64);
+
+/// What an operator may set; defaults in `limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// Who this node is.
+    pub id: EndpointId,
+    /// Random name of the database's log, made with it.
+    pub log: [u8; 16],
+    /// Price of `store`, leading zero bits; 0 for tests only.
+    pub store_bits: u8,
+    /// Greatest life of a packet, hours, at most [`crate::limits::MAX_TTL_HOURS`].
+    pub max_ttl_hours: u32,
+    /// Quota per mailbox.
+    pub mailbox: Quota,
+    /// Quota of the node, bytes of packets.
+    pub total_bytes: u64,
+    /// Links one source may hold.
+    pub links_per_source: u32,
+    /// Watches one source may hold.
+    pub watches_per_source: u32,
+    /// Frames of any kind: burst, and milliseconds for a full refill.
+    pub requests: Rate,
+    /// Packets stored or passed: burst, and milliseconds for a full refill.
+    pub packets: Rate,
+    /// Bytes passed to others from one link, per second.
+    pub pass_bytes_per_sec: u64,
+}
+
+/// A token bucket: `burst` tokens, all of them back after `every_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    pub burst: u32,
+    pub every_ms: u64,
+}
+
+/// What one mailbox may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    pub packets: u32,
+    pub bytes: u64,
+}
+
+/// A fact for the node.
+#[derive(Debug)]
+pub enum Input {
+    /// The wall time now; to be repeated at least hourly and after every jump.
+    Clock(UnixMillis),
+    /// Somebody connected. `entropy` is fresh from the operating system and becomes the challenge.
+    Connected { conn: ConnId, source: SourceId, entropy: [u8; 32] },
+    /// A binary message came in.
+    Frame { conn: ConnId, bytes: Vec<u8> },
+    /// `bytes` of what [`Output::Send`] queued for this link were written to the socket.
+    Sent { conn: ConnId, bytes: usize },
+    /// The link is gone, whoever ended it.
+    Closed { conn: ConnId },
+    /// Answer to [`Output::Append`], after the fsync that covers it. Answers come in commit order.
+    Appended { job: JobId, result: Result<Appended, AppendError> },
+    /// Answer to [`Output::Read`].
+    ReadDone { job: JobId, result: Result<Page, AppendError> },
+    /// Bytes of packets on disk, at start and after expiry ran.
+    Usage { bytes: u64 },
+    /// No new links; tell clients to come back in `after_ms`.
+    Drain { after_ms: u32 },
+}
+
+/// A packet is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its number in the log: greater than that of any append answered before, never reused.
+    pub seq: u64,
+    /// It was there already and nothing was written; `seq` is its old number.
+    pub duplicate: bool,
+}
+
+/// Why a packet was not written or a page not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// [`crate::mailbox::admit`] said so inside the transaction.
+    Full,
+    /// The disk failed.
+    Failed,
+}
+
+/// A page of a mailbox in log order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Log number and packet bytes.
+    pub items: Vec<(u64, Vec<u8>)>,
+    /// Packets remain after the last item.
+    pub more: bool,
+}
+
+/// An instruction of the node.
+#[derive(Debug)]
+pub enum Output {
+    /// Queue a binary message on the link.
+    Send { conn: ConnId, bytes: Vec<u8> },
+    /// Close the link after what is queued.
+    Disconnect { conn: ConnId, why: Disconnect },
+    /// Write a packet durably; the shell may answer many with one fsync.
+    Append(Append),
+    /// Read packets of a mailbox with numbers above `after`, at most `max_packets` and `max_bytes`
+    /// (always at least one packet when there is one).
+    Read { job: JobId, mailbox: HarborId, after: u64, max_packets: u32, max_bytes: usize },
+    /// Delete packets whose expiry is at or before this hour, then answer with [`Input::Usage`].
+    Expire { hour: u32 },
+}
+
+/// A checked packet on its way to disk.
+#[derive(Debug)]
+pub struct Append {
+    pub job: JobId,
+    pub mailbox: HarborId,
+    /// Unique within the mailbox: a second append of it answers `duplicate`.
+    pub packet_id: PacketId,
+    /// Hour since 1970 from which the packet may be deleted.
+    pub expiry_hour: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// Why the node ends a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disconnect {
+    /// A frame that no honest client sends.
+    Protocol,
+    /// Too many refused requests; the last reason.
+    Refused(Refusal),
+    /// The reader did not take what it asked for.
+    Slow,
+    /// Too many links from one source.
+    TooManyLinks,
+    /// The node is stopping.
+    Draining,
+}
+
+/// Counts since start, for metrics and tests. Names no one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets accepted by `store`, of them new ones, packets accepted by `pass`, and deliveries of those.
+    pub stored: u64,
+    pub stored_new: u64,
+    pub passed: u64,
+    pub pass_delivered: u64,
+    /// Watches and pulls accepted, and packets sent for them.
+    pub watches: u64,
+    pub pulls: u64,
+    pub items: u64,
+    /// Watches cut off because their reader was slow.
+    pub lagged: u64,
+    /// Links opened and closed by the node for a reason of its own.
+    pub links: u64,
+    pub disconnects: u64,
+    /// Refusals by [`Refusal::index`].
+    pub refused: [u64; 14],
+}
