@@ -5,10 +5,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod crypto;
 pub mod endpoint;
 pub mod id;
 pub mod limits;
 pub mod machine;
 pub mod node;
+pub mod packet;
 pub mod time;
 pub mod wire;
+pub mod work;

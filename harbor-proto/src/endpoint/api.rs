@@ -132,10 +132,20 @@ crate::wire_enum! {
 /// One change of the device's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    Put { table: Table, key: Vec<u8>, value: Vec<u8> },
-    Delete { table: Table, key: Vec<u8> },
+    Put {
+        table: Table,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Delete {
+        table: Table,
+        key: Vec<u8>,
+    },
     /// Every record whose key starts so.
-    DeletePrefix { table: Table, prefix: Vec<u8> },
+    DeletePrefix {
+        table: Table,
+        prefix: Vec<u8>,
+    },
 }
 
 crate::wire_enum! {

@@ -1,1 +1,2 @@
-mod api; pub use api::*;
+mod api;
+pub use api::*;

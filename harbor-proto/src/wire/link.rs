@@ -219,7 +219,13 @@ pub fn frame_len_ok(len: usize) -> bool {
 
 /// The bytes that W or R signs to prove itself on a link (docs/spec/link.md §3).
 #[must_use]
-pub fn proof_bytes(node: &EndpointId, challenge: &[u8; 32], mailbox: &HarborId, verb: Verb, after: &Cursor) -> Vec<u8> {
+pub fn proof_bytes(
+    node: &EndpointId,
+    challenge: &[u8; 32],
+    mailbox: &HarborId,
+    verb: Verb,
+    after: &Cursor,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(148);
     out.extend_from_slice(b"harbor.v1 link proof");
     node.encode(&mut out);
