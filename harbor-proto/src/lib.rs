@@ -5,6 +5,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod at_rest;
 pub mod crypto;
 pub mod endpoint;
 pub mod id;

@@ -82,6 +82,13 @@ impl Solver {
         Self { puzzle: Puzzle::new(packet, hour, bits), next: 0 }
     }
 
+    /// The same search from `nonce` on: a worker that keeps no state goes on where its last step ended.
+    #[must_use]
+    pub fn starting_at(mut self, nonce: u64) -> Self {
+        self.next = nonce;
+        self
+    }
+
     /// Tries `tries` more nonces.
     pub fn step(&mut self, tries: u32) -> Option<u64> {
         for _ in 0..tries {
@@ -111,5 +118,13 @@ mod tests {
         let mut padded = stamp.to_bytes();
         padded[15] = 1;
         assert_eq!(Stamp::from_bytes(&padded), None);
+    }
+
+    #[test]
+    fn a_search_that_goes_on_finds_what_one_step_would_have() {
+        let search = Solver::new(&PacketId([7; 32]), 490_000, 12);
+        let nonce = search.clone().step(1 << 20).expect("4096 tries expected");
+        let found = (0..1 << 14).find_map(|i| search.clone().starting_at(i * 64).step(64));
+        assert_eq!(found, Some(nonce));
     }
 }
