@@ -18,7 +18,7 @@ const EMPTY_NAMES: [&str; 10] =
 
 /// Which modules of harbor-proto a module may name: those of a lower rank, and itself. Modules of equal rank
 /// never use each other. A module that is not in the list is refused, so that a new one gets its place here.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 17] = [
     ("time", 0),
     ("limits", 0),
     ("id", 0),
@@ -28,6 +28,7 @@ const RANKS: [(&str, u8); 16] = [
     ("identity", 3),
     ("work", 3),
     ("packet", 3),
+    ("at_rest", 3),
     ("topic", 4),
     ("delivery", 4),
     ("mailbox", 4),
@@ -37,7 +38,8 @@ const RANKS: [(&str, u8); 16] = [
     ("vectors", 6),
 ];
 /// Uses that go against the ranks on purpose: (who, whom, why).
-const EXCEPTIONS: [(&str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str); 6] = [
+    ("packet", "work", "a packet carries its stamp"),
     ("machine", "time", "every machine is told the time"),
     ("time", "wire", "a wall time has a byte form"),
     ("id", "wire", "an id has a byte form"),
