@@ -7,6 +7,7 @@ extern crate std;
 
 pub mod at_rest;
 pub mod crypto;
+pub mod delivery;
 pub mod endpoint;
 pub mod id;
 pub mod limits;

@@ -67,3 +67,19 @@ pub const MAX_PEERS: usize = 12;
 pub const INVITE_MS: (u64, u64) = (7 * DAY_MS, 30 * DAY_MS);
 /// Messages waiting to be delivered in one topic before `send` refuses.
 pub const OUTBOX_MESSAGES: usize = 10_000;
+/// Ranges in one receipt: more gaps than that are not told apart.
+pub const RECEIPT_RANGES: usize = 8;
+/// Receipts one message carries.
+pub const MAX_RECEIPTS: usize = 16;
+/// Runs kept of one sender's chain.
+pub const INBOX_RUNS: usize = 64;
+/// At most one receipt for a device is stored on nodes in this time, ms.
+pub const RECEIPT_STORE_MS: u64 = HOUR_MS;
+/// Above this many members no receipt is stored.
+pub const RECEIPT_MEMBERS: usize = 32;
+/// Packets kept that wait for an epoch, per topic, and their bytes.
+pub const PENDING_PACKETS: usize = 512;
+/// Bytes of packets kept that wait for an epoch, per topic.
+pub const PENDING_BYTES: usize = 4 << 20;
+/// Commands remembered by their reference, per topic, so that a repeated one is the same message.
+pub const RECENT_REFS: usize = 64;

@@ -1,5 +1,7 @@
 //! What goes into and comes out of the [`Endpoint`](super::Endpoint) composer, and what a shell shows a person.
 
+pub use crate::delivery::outbox::OrderKey;
+pub use crate::delivery::state::{Path, State};
 use crate::id::{DeviceId, EndpointId, MessageId, PacketId, TopicUid};
 use crate::limits::{MAX_BODY, MAX_NAME};
 use crate::time::UnixMillis;
@@ -326,36 +328,6 @@ crate::wire_struct! {
 }
 
 crate::wire_enum! {
-    /// How a message travels or travelled.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Path {
-        /// Browser to browser.
-        Direct = 1,
-        /// Through a node, live.
-        Relayed = 2,
-        /// Waited on a node.
-        Stored = 3,
-    }
-}
-
-crate::wire_enum! {
-    /// How far an own message has got.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum State {
-        /// On this device only; no way out at the moment.
-        Queued = 1,
-        /// On its way.
-        Sending = 2,
-        /// On disk at this many nodes.
-        Stored = 3 { nodes: u8 },
-        /// On every other member's device.
-        Delivered = 4,
-        /// Refused for good; `Retry` tries again.
-        Failed = 5,
-    }
-}
-
-crate::wire_enum! {
     /// What a body is.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Format {
@@ -367,9 +339,6 @@ crate::wire_enum! {
         Notice = 3,
     }
 }
-
-/// Place in a topic's history: 8 bytes clock, 8 bytes of the MessageID; big-endian order is display order.
-pub type OrderKey = [u8; 16];
 
 crate::wire_struct! {
     /// A message as the page shows it.
