@@ -14,6 +14,8 @@ pub mod limits;
 pub mod machine;
 pub mod node;
 pub mod packet;
+pub mod peering;
 pub mod time;
+pub mod uplink;
 pub mod wire;
 pub mod work;
