@@ -18,7 +18,7 @@ const EMPTY_NAMES: [&str; 10] =
 
 /// Which modules of harbor-proto a module may name: those of a lower rank, and itself. Modules of equal rank
 /// never use each other. A module that is not in the list is refused, so that a new one gets its place here.
-const RANKS: [(&str, u8); 17] = [
+const RANKS: [(&str, u8); 19] = [
     ("time", 0),
     ("limits", 0),
     ("id", 0),
@@ -32,6 +32,8 @@ const RANKS: [(&str, u8); 17] = [
     ("topic", 4),
     ("delivery", 4),
     ("mailbox", 4),
+    ("uplink", 4),
+    ("peering", 4),
     ("endpoint", 5),
     ("node", 5),
     ("fuzzing", 6),
@@ -382,17 +384,26 @@ fn prints(file: &File) -> Vec<(usize, String)> {
     found
 }
 
+/// Keys are derived in crypto/ alone. Byte strings `b"harbor.v1 …"` elsewhere are what signed or hashed bytes
+/// begin with; see `prefixes_are_told_apart`.
 fn stray_context(file: &File) -> Vec<(usize, String)> {
-    // link.rs: the prefix of bytes that are signed, not a context of the KDF.
-    let allowed = ["harbor-proto/src/crypto", "harbor-proto/src/wire/link.rs", "harbor-proto/tests/tidy.rs"];
+    let allowed = ["harbor-proto/src/crypto", "harbor-proto/tests/"];
     if allowed.iter().any(|a| file.path.starts_with(a)) {
         return Vec::new();
     }
-    let lines = file.text.lines().enumerate();
-    lines
-        .filter(|(_, l)| l.contains("\"harbor.v1 ") && !l.trim_start().starts_with("//"))
-        .map(|(n, _)| (n + 1, "a KDF context outside crypto/: one place for all of them".into()))
-        .collect()
+    let is_stray = |line: &str| {
+        let text = line.replace("b\"harbor.v1 ", "");
+        !text.trim_start().starts_with("//")
+            && (text.contains("\"harbor.v1 ") || text.contains("new_derive_key"))
+    };
+    let lines = file.text.lines().enumerate().filter(|(_, l)| is_stray(l));
+    lines.map(|(n, _)| (n + 1, "a KDF context outside crypto/: one place for all of them".into())).collect()
+}
+
+/// What signed or hashed bytes begin with: the texts of all `b"harbor.v1 …"` in the core.
+fn prefixes(text: &str) -> Vec<String> {
+    let found = text.split("b\"harbor.v1 ").skip(1);
+    found.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
 /// The spec pages and sections that a file names: `docs/spec/x.md`, and the section in `docs/spec/x.md §n`.
@@ -491,6 +502,15 @@ fn contexts_live_in_one_place() {
 }
 
 #[test]
+fn prefixes_are_told_apart() {
+    let mut all: Vec<String> =
+        files().iter().filter(|f| f.is_core()).flat_map(|f| prefixes(&f.text)).collect();
+    all.sort();
+    let twice: Vec<_> = all.windows(2).filter(|w| w[0] == w[1]).map(|w| &w[0]).collect();
+    assert!(twice.is_empty(), "a signature for one thing would hold for another: {twice:?}");
+}
+
+#[test]
 fn cited_spec_pages_exist() {
     let pages = spec_pages();
     if pages.len() < SPEC_PAGES {
@@ -558,6 +578,8 @@ fn the_small_rules_find_their_samples() {
     assert_eq!(prints(&sample("web/src/main.rs", "println!(\"x\");")).len(), 1);
     assert_eq!(stray_context(&sample("harbor-server/src/a.rs", "kdf(\"harbor.v1 x\")")).len(), 1);
     assert_eq!(stray_context(&sample("harbor-proto/src/crypto/kdf.rs", "kdf(\"harbor.v1 x\")")).len(), 0);
+    assert_eq!(stray_context(&sample("harbor-proto/src/topic/dag.rs", "sign(b\"harbor.v1 op\")")).len(), 0);
+    assert_eq!(prefixes("a(b\"harbor.v1 op\"); b(b\"harbor.v1 epoch\")"), ["op", "epoch"]);
 }
 
 #[test]
