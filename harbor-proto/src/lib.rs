@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod id;
 pub mod limits;
 pub mod machine;
+pub mod mailbox;
 pub mod node;
 pub mod packet;
 pub mod peering;

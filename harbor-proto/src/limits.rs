@@ -34,6 +34,31 @@ pub const LINK_REQUESTS: usize = 512;
 pub const LINK_QUEUE_SOFT: usize = 1 << 20;
 /// Bytes waiting to be written to a link before it is closed.
 pub const LINK_QUEUE_HARD: usize = 4 << 20;
+/// Frames waiting to be written to a link before it is closed: small ones cost more than their bytes.
+pub const LINK_QUEUE_FRAMES: usize = 16_384;
+/// Frames' worth of patience with refused requests, all back after a minute (docs/spec/link.md §6).
+pub const LINK_PATIENCE: u32 = 1024;
+/// Patience that a refusal by the client's own fault costs; one for want of room costs 1.
+pub const FAULT_COST: u32 = 16;
+/// A link on which the node heard nothing for this long is dead, ms: a hidden tab's timers fire once a
+/// minute at the slowest.
+pub const LINK_SILENT_MS: u64 = 180_000;
+/// Packets and bytes of one page, read for a pull or a watch's backlog.
+pub const PAGE_PACKETS: u32 = 128;
+/// Bytes of one page; a page has one packet at least.
+pub const PAGE_BYTES: usize = 128 << 10;
+/// Bytes queued for or being read for a link above which no further page is read for it.
+pub const LINK_READ_ROOM: usize = 512 << 10;
+/// Links of one node.
+pub const NODE_LINKS: usize = 1 << 17;
+/// Addresses one node counts limits for.
+pub const NODE_SOURCES: usize = 1 << 18;
+/// Pages one node reads at once.
+pub const NODE_READS: usize = 256;
+/// Bytes of packets on their way to one node's disk.
+pub const NODE_APPENDING: usize = 64 << 20;
+/// Bytes queued for all links of one node; above it every link's share shrinks to an eighth.
+pub const NODE_QUEUE: usize = 256 << 20;
 
 /// Message lanes, 1..=LANES; lane 0 is control (docs/spec/mailbox.md §3).
 pub const LANES: u8 = 8;

@@ -3,7 +3,9 @@
 use crate::id::{EndpointId, HarborId, PacketId};
 use crate::time::UnixMillis;
 use crate::wire::link::Refusal;
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
+
+pub use crate::mailbox::Quota;
 
 /// A live link, numbered by the shell, never reused within one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,18 +46,11 @@ pub struct NodeConfig {
     pub pass_bytes_per_sec: u64,
 }
 
-/// A token bucket: `burst` tokens, all of them back after `every_ms`.
+/// A token bucket: `burst` tokens, all of them back after `every_ms`; no limit when `every_ms` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     pub burst: u32,
     pub every_ms: u64,
-}
-
-/// What one mailbox may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    pub packets: u32,
-    pub bytes: u64,
 }
 
 /// A fact for the node.
@@ -133,7 +128,8 @@ pub struct Append {
     pub packet_id: PacketId,
     /// Hour since 1970 from which the packet may be deleted.
     pub expiry_hour: u32,
-    pub bytes: Vec<u8>,
+    /// Shared with the node, which pushes the packet to its watchers once it is on disk.
+    pub bytes: Arc<[u8]>,
 }
 
 /// Why the node ends a link.
@@ -145,7 +141,9 @@ pub enum Disconnect {
     Refused(Refusal),
     /// The reader did not take what it asked for.
     Slow,
-    /// Too many links from one source.
+    /// Nothing was heard from it for [`crate::limits::LINK_SILENT_MS`].
+    Silent,
+    /// Too many links from one source, or on the node.
     TooManyLinks,
     /// The node is stopping.
     Draining,
@@ -159,6 +157,8 @@ pub struct Counters {
     pub stored_new: u64,
     pub passed: u64,
     pub pass_delivered: u64,
+    /// Passed packets not handed to a watcher whose queue was full.
+    pub pass_dropped: u64,
     /// Watches and pulls accepted, and packets sent for them.
     pub watches: u64,
     pub pulls: u64,
@@ -170,4 +170,20 @@ pub struct Counters {
     pub disconnects: u64,
     /// Refusals by [`Refusal::index`].
     pub refused: [u64; 14],
+}
+
+/// How much the node holds right now, for metrics and tests. Names no one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Live links, and addresses that limits are counted for.
+    pub links: usize,
+    pub sources: usize,
+    /// Watches of all links.
+    pub watches: usize,
+    /// Appends and reads handed to the shell and not yet answered.
+    pub jobs: usize,
+    /// Bytes of the appends among them.
+    pub appending_bytes: usize,
+    /// Bytes queued for all links.
+    pub queued_bytes: usize,
 }

@@ -7,6 +7,7 @@ use super::{DecodeError, Reader, Wire};
 use crate::id::{EndpointId, HarborId};
 use crate::limits::{MAX_FRAME, PACKET_SIZES};
 use alloc::vec::Vec;
+use core::fmt;
 
 /// A mailbox opened on this link, numbered by the client.
 pub type Slot = u16;
@@ -136,8 +137,14 @@ impl Refusal {
 
 /// The sealed packet at the end of a frame: its length is the frame's, its size is checked by
 /// `packet::Packet`, not here, so that an oversized one is refused with its reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Tail(pub Vec<u8>);
+
+impl fmt::Debug for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tail({} bytes)", self.0.len())
+    }
+}
 
 impl Wire for Tail {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -211,6 +218,54 @@ crate::wire_enum! {
     }
 }
 
+/// A frame that carries a packet, read without copying the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried<'a> {
+    /// As [`ToNode::Store`].
+    Store { req: Request, slot: Slot, packet: &'a [u8] },
+    /// As [`ToNode::Pass`].
+    Pass { slot: Slot, packet: &'a [u8] },
+}
+
+impl<'a> Carried<'a> {
+    /// `None` when the frame is another one, or none.
+    #[must_use]
+    pub fn from_bytes(frame: &'a [u8]) -> Option<Self> {
+        match *frame {
+            [3, r0, r1, r2, r3, s0, s1, ref packet @ ..] => Some(Self::Store {
+                req: Request::from_be_bytes([r0, r1, r2, r3]),
+                slot: Slot::from_be_bytes([s0, s1]),
+                packet,
+            }),
+            [4, s0, s1, ref packet @ ..] => Some(Self::Pass { slot: Slot::from_be_bytes([s0, s1]), packet }),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of [`ToClient::Item`], made with one copy of the packet.
+#[must_use]
+pub fn item_bytes(slot: Slot, arrival: Arrival, cursor: u64, packet: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(12 + packet.len());
+    out.push(5);
+    slot.encode(&mut out);
+    arrival.encode(&mut out);
+    cursor.encode(&mut out);
+    out.extend_from_slice(packet);
+    out
+}
+
+/// The bytes of [`ToClient::PullItem`], made with one copy of the packet.
+#[must_use]
+pub fn pull_item_bytes(req: Request, cursor: u64, packet: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(13 + packet.len());
+    out.push(8);
+    req.encode(&mut out);
+    cursor.encode(&mut out);
+    out.extend_from_slice(packet);
+    out
+}
+
 /// True when a frame of `len` bytes can be valid at all.
 #[must_use]
 pub fn frame_len_ok(len: usize) -> bool {
@@ -237,3 +292,27 @@ pub fn proof_bytes(
 }
 
 const _: () = assert!(MAX_FRAME > PACKET_SIZES[3] + 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_ways_to_read_and_write_packets_agree_with_the_codec() {
+        let packet = || Tail(alloc::vec![1, 2, 3]);
+        let store = ToNode::Store { req: 0x0102_0304, slot: 0x0506, packet: packet() }.to_bytes();
+        let want = Carried::Store { req: 0x0102_0304, slot: 0x0506, packet: &[1, 2, 3] };
+        assert_eq!(Carried::from_bytes(&store), Some(want));
+        let pass = ToNode::Pass { slot: 0x0506, packet: packet() }.to_bytes();
+        assert_eq!(Carried::from_bytes(&pass), Some(Carried::Pass { slot: 0x0506, packet: &[1, 2, 3] }));
+        assert_eq!(Carried::from_bytes(&ToNode::Ping { token: 1 }.to_bytes()), None);
+        for short in [&store[..6], &pass[..2], &[]] {
+            assert_eq!(Carried::from_bytes(short), None);
+            assert!(ToNode::from_bytes(short).is_err());
+        }
+        let item = ToClient::Item { slot: 7, arrival: Arrival::Passed, cursor: 8, packet: packet() };
+        assert_eq!(item_bytes(7, Arrival::Passed, 8, &[1, 2, 3]), item.to_bytes());
+        let item = ToClient::PullItem { req: 7, cursor: 8, packet: packet() };
+        assert_eq!(pull_item_bytes(7, 8, &[1, 2, 3]), item.to_bytes());
+    }
+}
