@@ -48,6 +48,12 @@ const STEPS = {
     await counted("The build's own scripts", process.execPath, ["--test", path.join("scripts", "tally.test.mjs")]);
   },
 
+  async vectors() {
+    await ensureNodeModules();
+    const file = path.join("harbor-proto", "tests", "vectors", "check.test.mjs");
+    await counted("The protocol's bytes, recomputed in JavaScript", process.execPath, ["--test", file]);
+  },
+
   async rust() {
     await prepare();
     await counted("Rust on this machine", "cargo", ["test", "--locked", "--no-fail-fast", ...HOST]);
