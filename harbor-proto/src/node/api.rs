@@ -54,7 +54,7 @@ pub struct Rate {
 }
 
 /// A fact for the node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// The wall time now; to be repeated at least hourly and after every jump.
     Clock(UnixMillis),
@@ -104,7 +104,7 @@ pub struct Page {
 }
 
 /// An instruction of the node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// Queue a binary message on the link.
     Send { conn: ConnId, bytes: Vec<u8> },
@@ -120,7 +120,7 @@ pub enum Output {
 }
 
 /// A checked packet on its way to disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Append {
     pub job: JobId,
     pub mailbox: HarborId,

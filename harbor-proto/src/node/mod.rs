@@ -30,7 +30,7 @@ use link::{Link, WatchKey};
 use source::Sources;
 
 /// Slow work under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Job {
     Append { conn: ConnId, req: Request, mailbox: HarborId, bytes: Arc<[u8]> },
     Backlog { conn: ConnId, slot: Slot, mailbox: HarborId },
@@ -47,7 +47,7 @@ enum Asked {
 }
 
 /// A Harbor Node without its sockets and its disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     config: NodeConfig,
     now: Instant,
