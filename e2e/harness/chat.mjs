@@ -84,7 +84,7 @@ export class Chat {
 
   /** The request to join is out and nobody has answered. */
   async waiting() {
-    await this.page.getByText("Waiting for a member to let you in").first().waitFor();
+    await this.at("waiting").waitFor();
   }
 
   /** Goes to a link of the page, also when only what is after `#` differs. */
@@ -195,15 +195,16 @@ export class Chat {
     });
   }
 
-  /** Switches direct connections off in the settings. */
+  /** Switches direct connections off in the settings, and comes back. */
   async hideIp() {
     await this.openSettings();
     await this.at("hide-ip-switch").click();
-    await this.page.keyboard.press("Escape");
+    await this.page.goBack();
+    await this.at("new-room").or(this.at("composer")).first().waitFor();
   }
 
   async openSettings() {
-    await this.page.getByRole("button", { name: "Settings" }).or(this.page.getByRole("link", { name: "Settings" })).first().click();
+    await this.at("settings-link").click();
     await this.at("hide-ip-switch").waitFor();
   }
 

@@ -157,6 +157,9 @@ pub struct Counters {
     pub stored_new: u64,
     pub passed: u64,
     pub pass_delivered: u64,
+    /// Of `stored_new` and `passed`, packets of kind Message: none while all members are connected directly.
+    pub stored_messages: u64,
+    pub passed_messages: u64,
     /// Passed packets not handed to a watcher whose queue was full.
     pub pass_dropped: u64,
     /// Watches and pulls accepted, and packets sent for them.
