@@ -3,13 +3,13 @@
 pub use crate::delivery::outbox::OrderKey;
 pub use crate::delivery::state::{Path, State};
 use crate::id::{DeviceId, EndpointId, MessageId, PacketId, TopicUid};
-use crate::limits::{MAX_BODY, MAX_NAME};
+use crate::limits::MAX_BODY;
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List, Text};
 use alloc::{string::String, vec::Vec};
 
-/// A display name or a title.
-pub type Name = Text<MAX_NAME>;
+pub use crate::topic::{Name, TopicKind};
+
 /// What the user wrote, or an application's bytes.
 pub type Body = Bytes<MAX_BODY>;
 
@@ -272,12 +272,6 @@ crate::wire_struct! {
         pub device: DeviceId,
         pub name: Name,
     }
-}
-
-crate::wire_enum! {
-    /// Two people, or a room.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum TopicKind { Dm = 1, Room = 2 }
 }
 
 crate::wire_enum! {
