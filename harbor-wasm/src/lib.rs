@@ -3,7 +3,13 @@
 //! Every rule lives in the core; this crate moves bytes between it and WebSockets, WebRTC data channels,
 //! IndexedDB, timers and other tabs. [`Client`] is the whole of its face.
 
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+mod browser;
 mod client;
+mod reflect;
+mod store;
 
 pub use client::{Client, OpenError, Options, Page, Subscription};
 pub use harbor_proto as proto;
