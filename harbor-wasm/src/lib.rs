@@ -8,8 +8,15 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 mod browser;
 mod client;
+mod drive;
+mod link;
 mod reflect;
+mod rtc;
+mod stamp;
 mod store;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod testing;
 
 pub use client::{Client, OpenError, Options, Page, Subscription};
 pub use harbor_proto as proto;
+pub use stamp::{harbor_stamp, set_worker_spawner};

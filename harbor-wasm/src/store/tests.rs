@@ -1,13 +1,10 @@
 use super::*;
+use crate::testing::fresh_namespace;
 use harbor_proto::endpoint::{Format, Message, Path, State};
 use harbor_proto::id::{EndpointId, MessageId, TopicUid};
 use harbor_proto::time::UnixMillis;
 use harbor_proto::wire::{Bytes, Text};
 use wasm_bindgen_test::wasm_bindgen_test;
-
-fn fresh_namespace() -> String {
-    format!("test-{:x}", u64::from_be_bytes(browser::random()))
-}
 
 fn put(table: Table, key: &[u8], value: &[u8]) -> Write {
     Write::Put { table, key: key.to_vec(), value: value.to_vec() }
