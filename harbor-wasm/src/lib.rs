@@ -6,6 +6,8 @@
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
+extern crate alloc;
+
 mod browser;
 mod client;
 mod drive;
@@ -14,6 +16,7 @@ mod reflect;
 mod rtc;
 mod stamp;
 mod store;
+mod tabs;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod testing;
 

@@ -290,3 +290,6 @@ impl Peer {
 
 /// Candidates kept before the remote description; more than any browser gathers.
 const MAX_EARLY: usize = 64;
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests;

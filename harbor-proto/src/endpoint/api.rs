@@ -241,6 +241,8 @@ crate::wire_enum! {
         BadInput = 10,
         /// Our fault or the disk's: reload.
         Crashed = 11,
+        /// The browser erased the records under the running page.
+        StorageLost = 12,
     }
 }
 
@@ -260,6 +262,7 @@ impl CommandError {
             Self::NotFound => "not_found",
             Self::BadInput => "bad_input",
             Self::Crashed => "crashed",
+            Self::StorageLost => "storage_lost",
         }
     }
 }
