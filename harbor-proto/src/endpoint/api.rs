@@ -363,6 +363,15 @@ crate::wire_struct! {
 }
 
 crate::wire_struct! {
+    /// Value of `Table::State`: overrides what the message record under the same key says.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct MessageState {
+        pub state: State,
+        pub path: Option<Path>,
+    }
+}
+
+crate::wire_struct! {
     /// A fresh invite. The code goes after `#` of a link and must reach one person only.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Invite {

@@ -2,8 +2,8 @@
 
 use super::conversation::{Conversation, Meta, key};
 use super::{
-    Command, CommandError, CommandId, Endpoint, Event, Format, Me, Message, Name, Output, Reply, Table, Topic,
-    TopicKind, TopicState, Write,
+    Command, CommandError, CommandId, Endpoint, Event, Format, Me, Message, Name, Output, Reply, Table,
+    Topic, TopicKind, TopicState, Write,
 };
 use crate::delivery::outbox::Draft;
 use crate::delivery::{MessageType, SenderChain, State};
@@ -11,14 +11,15 @@ use crate::id::TopicUid;
 use crate::identity::DeviceSecrets;
 use crate::limits::OUTBOX_MESSAGES;
 use crate::topic::TopicLog;
-use crate::wire::{Bytes, List};
+use crate::wire::List;
 use alloc::vec::Vec;
 
 type Answer = Result<Reply, CommandError>;
 
 impl Endpoint {
     pub(super) fn on_command(&mut self, id: CommandId, command: Command) {
-        let answer = if self.running { self.command(id, command) } else { Err(CommandError::NotInitialized).into() };
+        let answer =
+            if self.running { self.command(id, command) } else { Err(CommandError::NotInitialized).into() };
         if let Some(result) = answer.0 {
             self.reply(id, result);
         }
@@ -91,7 +92,9 @@ impl Endpoint {
 
     fn send(&mut self, uid: &TopicUid, client_ref: [u8; 16], format: Format, body: super::Body) -> Answer {
         let kind = match format {
-            Format::Text if core::str::from_utf8(&body).is_ok_and(|t| !t.trim().is_empty()) => MessageType::Text,
+            Format::Text if core::str::from_utf8(&body).is_ok_and(|t| !t.trim().is_empty()) => {
+                MessageType::Text
+            }
             Format::Bytes => MessageType::Bytes,
             Format::Text | Format::Notice => return Err(CommandError::BadInput),
         };
@@ -285,4 +288,3 @@ impl From<Answer> for Later {
         Self(Some(answer))
     }
 }
-

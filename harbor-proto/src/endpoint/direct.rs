@@ -162,7 +162,8 @@ impl Endpoint {
         match DirectFrame::from_bytes(bytes) {
             Ok(DirectFrame::Packet { packet }) => {
                 let fate = self.receive(&packet.0, Path::Direct);
-                if let (Fate::Kept | Fate::Duplicate, Some(packet)) = (fate, crate::packet::Packet::parse(&packet.0))
+                if let (Fate::Kept | Fate::Duplicate, Some(packet)) =
+                    (fate, crate::packet::Packet::parse(&packet.0))
                 {
                     let ack = DirectFrame::Ack { packets: List::first([packet.id()]) };
                     self.out(Output::RtcSend { rtc, bytes: ack.to_bytes() });

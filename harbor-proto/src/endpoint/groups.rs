@@ -9,7 +9,7 @@ use crate::delivery::outbox::order_key;
 use crate::id::{EndpointId, MessageId, TopicUid};
 use crate::limits::MAX_TTL_HOURS;
 use crate::topic::control::{ControlObject, control_key, pack};
-use crate::topic::log::{Change, CommitReason};
+use crate::topic::{Change, CommitReason};
 use crate::topic::ops::Name;
 use crate::wire::Bytes;
 use alloc::{format, vec::Vec};
@@ -125,7 +125,9 @@ impl Endpoint {
     /// A new epoch may be needed: wait a little, another member may be faster.
     pub(super) fn want_commit(&mut self, uid: &TopicUid) {
         let unix = self.unix();
-        let Some(log) = self.talks.get(uid).filter(|t| t.is_active()).and_then(|t| t.log.as_ref()) else { return };
+        let Some(log) = self.talks.get(uid).filter(|t| t.is_active()).and_then(|t| t.log.as_ref()) else {
+            return;
+        };
         if log.needs_commit(unix).is_none() {
             return;
         }

@@ -108,7 +108,8 @@ impl Endpoint {
     /// Works out which mailboxes matter now and tells every link.
     pub(super) fn plan_mailboxes(&mut self) {
         let mut held = BTreeMap::new();
-        let uids: Vec<TopicUid> = self.talks.iter().filter(|(_, t)| t.is_active()).map(|(uid, _)| *uid).collect();
+        let uids: Vec<TopicUid> =
+            self.talks.iter().filter(|(_, t)| t.is_active()).map(|(uid, _)| *uid).collect();
         for uid in uids {
             for (rs, place) in self.places_of(&uid) {
                 let keys = self.mail.keys(&rs, place.period, place.lane);

@@ -60,7 +60,9 @@ impl Mail {
     /// How full a mailbox has been seen on any link.
     pub(super) fn fill(&self, mailbox: &HarborId) -> (u32, u64) {
         let range = (*mailbox, LinkId(0))..=(*mailbox, LinkId(u32::MAX));
-        self.read.range(range).fold((0, 0), |(packets, bytes), (_, r)| (packets.max(r.packets), bytes.max(r.bytes)))
+        self.read
+            .range(range)
+            .fold((0, 0), |(packets, bytes), (_, r)| (packets.max(r.packets), bytes.max(r.bytes)))
     }
 }
 

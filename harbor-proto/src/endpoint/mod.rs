@@ -19,6 +19,7 @@ mod shipping;
 mod view;
 
 pub use api::*;
+pub use direct::DirectFrame;
 pub use restore::RestoreError;
 
 use crate::crypto::rng::Rng;
@@ -138,7 +139,8 @@ impl Machine for Endpoint {
         if !self.running {
             return;
         }
-        let due: Vec<Timer> = self.timers.iter().filter(|(_, at)| **at <= self.now).map(|(t, _)| *t).collect();
+        let due: Vec<Timer> =
+            self.timers.iter().filter(|(_, at)| **at <= self.now).map(|(t, _)| *t).collect();
         for timer in due {
             self.timers.remove(&timer);
             self.on_timer(timer);

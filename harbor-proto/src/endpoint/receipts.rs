@@ -72,7 +72,9 @@ impl Endpoint {
     fn settled(&mut self, uid: &TopicUid, devices: &[DeviceId], stored: bool) {
         let unix = self.unix();
         for device in devices {
-            let Some(chain) = self.talks.get_mut(uid).and_then(|t| t.senders.get_mut(device)) else { continue };
+            let Some(chain) = self.talks.get_mut(uid).and_then(|t| t.senders.get_mut(device)) else {
+                continue;
+            };
             chain.owes_receipt = false;
             if stored {
                 chain.receipt_stored = unix;

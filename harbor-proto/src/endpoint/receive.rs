@@ -15,7 +15,7 @@ use crate::id::{DeviceId, MessageId, PacketId, TopicUid};
 use crate::packet::{Header, Kind, Packet};
 use crate::peering::Signal;
 use crate::topic::control::{ControlContent, control_key, signal_key};
-use crate::topic::keyring::{KeyError, OpenKey};
+use crate::topic::{KeyError, OpenKey};
 use crate::wire::Wire;
 
 /// What became of a packet.

@@ -10,8 +10,8 @@ use crate::delivery::outbox::Sealed;
 use crate::delivery::plan::{Reading, places};
 use crate::delivery::{Binding, MessageType, Ranges};
 use crate::id::{DeviceId, TopicUid};
-use crate::limits::{DEFAULT_TTL_HOURS, DIRECT_ACK_MS, MAX_TTL_HOURS};
-use crate::packet::{Draft, Header, Kind, Packet, week};
+use crate::limits::{DEFAULT_TTL_HOURS, DIRECT_ACK_MS};
+use crate::packet::{Draft, Kind, Packet, week};
 use crate::uplink::Uplink;
 use crate::wire::{Bytes, Wire};
 use alloc::vec::Vec;
@@ -78,47 +78,43 @@ impl Endpoint {
     fn seal(&mut self, uid: &TopicUid, seq: u64) -> bool {
         let unix = self.unix();
         let receipts = self.receipts_to_carry(uid);
+        let others = self.others(uid);
         let Some(me) = &self.me else { return false };
         let Some(talk) = self.talks.get_mut(uid) else { return false };
         let Some(log) = &mut talk.log else { return false };
-        let mut changes = Vec::new();
-        let next = log.next_key(&me.secrets, &mut changes);
-        let (Some(key), Some(rs)) = (next, log.current_rs().cloned()) else {
+        let Ok(key) = log.seal_key(&me.secrets) else {
             self.want_commit(uid);
             return false;
         };
-        let waiting: Vec<DeviceId> = key.devices.iter().copied().filter(|d| *d != me.secrets.device_id()).collect();
-        let period = week(&rs, unix);
+        let period = week(&key.rs, unix);
         let lane = talk.lane(period);
+        let keys = self.mail.keys(&key.rs, period, lane);
         let entry = talk.outbox.entries.get_mut(&seq).expect("the caller found it");
         let Some(mut content) = entry.content(receipts) else { return true };
         let device = me.secrets.device_id();
         let binding =
             Binding { topic: uid, device: &device, epoch: &key.epoch, leaf: key.leaf, counter: key.counter };
         content.sign(&binding, me.secrets.device());
-        let mut epoch = [0; 8];
-        epoch.copy_from_slice(&key.epoch.0[..8]);
-        let header = Header { epoch, leaf: key.leaf, counter: key.counter, commitment: key.key.commitment };
-        let keys = self.mail.keys(&rs, period, lane);
         let draft = Draft {
             mailbox: &keys,
             kind: Kind::Message,
-            expiry_hour: unix.hours() + DEFAULT_TTL_HOURS.min(MAX_TTL_HOURS),
+            expiry_hour: unix.hours() + DEFAULT_TTL_HOURS,
             delete_hash: hash(&[&key.delete_token]),
-            header,
+            header: key.header(),
             key: &key.key,
             nonce: self.rng.array(),
             content: &content.to_bytes(),
         };
         let packet = draft.seal().expect("the bounds of content keep it below the largest packet");
-        let kept = Bytes::new(packet).expect("no packet is larger");
-        let waiting = if entry.kind == MessageType::Receipt { Vec::new() } else { waiting };
-        entry.set_sealed(Sealed { rs, period, lane, epoch: key.epoch, packet: kept }, waiting);
+        let packet = Bytes::new(packet).expect("no packet is larger");
+        let (rs, epoch, counter) = (key.rs, key.epoch, key.counter);
+        let waiting = if entry.kind == MessageType::Receipt { Vec::new() } else { others };
+        entry.set_sealed(Sealed { rs, period, lane, epoch, packet }, waiting);
         let entry = entry.clone();
-        self.record(changes);
+        self.flush_log(uid);
         self.put(Table::Outbox, key::entry(uid, seq), &entry);
         self.receipts_carried(uid);
-        self.after_key_use(uid);
+        self.after_key_use(uid, counter);
         true
     }
 
@@ -258,7 +254,7 @@ impl Endpoint {
     }
 
     /// The message is where it has to be; its history stays.
-    fn forget_entry(&mut self, uid: &TopicUid, seq: u64) {
+    pub(super) fn forget_entry(&mut self, uid: &TopicUid, seq: u64) {
         let Some(talk) = self.talks.get_mut(uid) else { return };
         talk.todo.remove(&seq);
         talk.outbox.entries.remove(&seq);

@@ -1,7 +1,7 @@
 //! Packets on their way to nodes: messages and posts, one parcel per link.
 
 use super::conversation::{PostKind, key};
-use super::{Endpoint, Event, LinkId, Output, Path, StampId, Table, Timer};
+use super::{Endpoint, Event, LinkId, MessageState, Output, StampId, Table, Timer};
 use crate::delivery::parcel::{Parcel, Quote, Step, Verdict};
 use crate::delivery::plan::{CONTROL_LANE, next_lane};
 use crate::id::{HarborId, TopicUid};
@@ -46,7 +46,8 @@ impl Endpoint {
             let tag = self.next_tag;
             self.next_tag += 1;
             let parcel = Parcel::new(id, packet.to_vec());
-            self.shipments.insert(tag, Shipment { cargo, link, keys: Arc::clone(keys), parcel, solving: false });
+            self.shipments
+                .insert(tag, Shipment { cargo, link, keys: Arc::clone(keys), parcel, solving: false });
             self.replan |= !self.mail.held.contains_key(&keys.id());
             self.at(Timer::Parcels(link), self.now);
         }
@@ -204,7 +205,8 @@ impl Endpoint {
 
     /// Takes a packet back from every link.
     pub(super) fn cancel(&mut self, cargo: Cargo) {
-        let tags: Vec<Tag> = self.shipments.iter().filter(|(_, s)| s.cargo == cargo).map(|(t, _)| *t).collect();
+        let tags: Vec<Tag> =
+            self.shipments.iter().filter(|(_, s)| s.cargo == cargo).map(|(t, _)| *t).collect();
         for tag in tags {
             if self.shipments.remove(&tag).is_some_and(|s| s.solving) {
                 self.out(Output::CancelSolve { stamp: StampId(tag) });
@@ -237,14 +239,5 @@ impl Endpoint {
             self.changed.insert(*uid);
         }
         self.event(Event::State { topic: *uid, seq, order, state, path });
-    }
-}
-
-crate::wire_struct! {
-    /// Value of `Table::State`: overrides what the message record says.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct MessageState {
-        pub state: super::State,
-        pub path: Option<Path>,
     }
 }

@@ -59,7 +59,11 @@ impl Endpoint {
     pub(super) fn name_of(&self, uid: &TopicUid, identity: &EndpointId) -> Name {
         let log = self.talks.get(uid).and_then(|t| t.log.as_ref());
         let leaves = log.map(|log| log.roster().leaves()).unwrap_or_default();
-        leaves.iter().find(|leaf| leaf.identity == *identity).map(|leaf| leaf.name.clone()).unwrap_or_default()
+        leaves
+            .iter()
+            .find(|leaf| leaf.identity == *identity)
+            .map(|leaf| leaf.name.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn profile(&self) -> Option<Profile> {
