@@ -1,7 +1,6 @@
 //! Invites given, looked at and accepted: the rendezvous mailboxes.
 use super::commands::Later;
 use super::receive::Fate;
-#![allow(dead_code)]
 use super::*;
 use crate::packet::{Header, MailboxKeys, Packet};
 use alloc::sync::Arc;

@@ -9,8 +9,8 @@ use crate::delivery::outbox::order_key;
 use crate::id::{EndpointId, MessageId, TopicUid};
 use crate::limits::MAX_TTL_HOURS;
 use crate::topic::control::{ControlObject, control_key, pack};
-use crate::topic::{Change, CommitReason};
 use crate::topic::ops::Name;
+use crate::topic::{Change, CommitReason};
 use crate::wire::Bytes;
 use alloc::{format, vec::Vec};
 
