@@ -36,8 +36,14 @@ export class Chat {
     return this.open();
   }
 
+  /** What a person can see and use. */
   at(testid) {
-    return this.page.getByTestId(testid);
+    return this.page.getByTestId(testid).filter({ visible: true });
+  }
+
+  /** The messages of the open conversation. */
+  get messages() {
+    return this.page.getByTestId("message");
   }
 
   /** First visit: a name, nothing else. */
@@ -122,7 +128,7 @@ export class Chat {
 
   /** The rows that hold exactly this text. */
   message(text) {
-    return this.at("message").filter({ has: this.page.getByText(text, { exact: true }) });
+    return this.messages.filter({ has: this.page.getByText(text, { exact: true }) });
   }
 
   /** Waits until the message of that text shows `state` and `path` (either may be left out). */
@@ -140,7 +146,7 @@ export class Chat {
 
   /** What the conversation shows, from oldest to newest, notices ("Ben joined") left out. */
   async rows() {
-    return this.at("message").evaluateAll((rows) =>
+    return this.messages.evaluateAll((rows) =>
       rows
         .filter((r) => r.dataset.seq !== "0")
         .map((r) => ({
