@@ -11,6 +11,8 @@ extern crate alloc;
 mod browser;
 mod client;
 mod drive;
+#[cfg(feature = "npm")]
+pub mod js;
 mod link;
 mod reflect;
 mod rtc;
