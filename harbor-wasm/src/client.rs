@@ -4,7 +4,7 @@ use crate::drive::Core;
 use crate::store::{Record, Store, StoreError};
 use crate::tabs::{self, Means, Tabs};
 use crate::{browser, reflect, rtc};
-use harbor_proto::endpoint::{Command, CommandError, Event, Message, OrderKey, Reply, Setup};
+use harbor_proto::endpoint::{Command, CommandError, Endpoint, Event, Message, OrderKey, Reply, Setup};
 use harbor_proto::id::TopicUid;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -114,12 +114,14 @@ impl Client {
     /// # Errors
     /// The browser's or the page's address' fault: [`OpenError`] says which.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let _ = options;
-        Err(OpenError::Unsupported)
+        Self::open_with(options, |setup, records| {
+            let endpoint = Endpoint::restore(setup, records).ok()?;
+            Some(Box::new(endpoint))
+        })
+        .await
     }
 
     /// [`Client::open`] with a machine of the caller's.
-    #[allow(dead_code)]
     pub(crate) async fn open_with(
         options: Options,
         make: impl Fn(Setup, Vec<Record>) -> Option<Core> + 'static,

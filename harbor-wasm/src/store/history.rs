@@ -5,9 +5,9 @@
 use super::disk::{self, StoreError};
 use super::{MESSAGES, STATES, Store, place};
 use crate::Page;
-use harbor_proto::endpoint::{Message, OrderKey, Path, State, Table};
+use harbor_proto::endpoint::{Message, MessageState, OrderKey, Table};
 use harbor_proto::id::TopicUid;
-use harbor_proto::wire::{DecodeError, Reader, Wire};
+use harbor_proto::wire::Wire;
 use idb::CursorDirection;
 use std::collections::BTreeMap;
 
@@ -57,8 +57,8 @@ impl Store {
         let mut message = Message::from_bytes(&value).map_err(|_| StoreError::Lost)?;
         if let Some(sealed) = states.get(&place(Table::State, key)) {
             let value = self.unseal(Table::State, key, sealed)?;
-            let (state, path) = decode_state(&value).map_err(|_| StoreError::Lost)?;
-            (message.state, message.path) = (Some(state), path);
+            let now = MessageState::from_bytes(&value).map_err(|_| StoreError::Lost)?;
+            (message.state, message.path) = (Some(now.state), now.path);
         }
         Ok(message)
     }
@@ -74,11 +74,4 @@ async fn skip_back(
     let Some(newest) = request.await? else { return Ok(None) };
     let Some(cursor) = newest.advance(count)?.await? else { return Ok(None) };
     Ok(Some(super::bytes(&cursor.key()?)))
-}
-
-fn decode_state(value: &[u8]) -> Result<(State, Option<Path>), DecodeError> {
-    let mut r = Reader::new(value);
-    let out = (State::decode(&mut r)?, Option::<Path>::decode(&mut r)?);
-    r.finish("state")?;
-    Ok(out)
 }

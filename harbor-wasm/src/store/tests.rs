@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::fresh_namespace;
-use harbor_proto::endpoint::{Format, Message, Path, State};
+use harbor_proto::endpoint::{Format, Message, MessageState, Path, State};
 use harbor_proto::id::{EndpointId, MessageId, TopicUid};
 use harbor_proto::time::UnixMillis;
 use harbor_proto::wire::{Bytes, Text};
@@ -166,8 +166,8 @@ async fn history_goes_back_by_pages_with_the_newest_state() {
     let (topic, other) = (TopicUid([0xff; 32]), TopicUid([0xfe; 32]));
     let mut writes: Vec<Write> = (1..=25).map(|n| put_message(&message(topic, n))).collect();
     writes.push(put_message(&message(other, 99)));
-    let state = [State::Stored { nodes: 2 }.to_bytes(), Some(Path::Stored).to_bytes()].concat();
-    writes.push(put(Table::State, &[&topic.0[..], &order(24)].concat(), &state));
+    let now = MessageState { state: State::Stored { nodes: 2 }, path: Some(Path::Stored) };
+    writes.push(put(Table::State, &[&topic.0[..], &order(24)].concat(), &now.to_bytes()));
     store.write(owner, &writes, false).await.unwrap();
 
     let newest = store.page(topic, None, 10).await.unwrap();

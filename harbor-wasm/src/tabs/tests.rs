@@ -152,3 +152,32 @@ async fn erased_under_the_page_is_storage_lost() {
     assert_eq!(asks(&one).await, Err(CommandError::StorageLost));
     assert_eq!(asks(&one).await, Err(CommandError::StorageLost));
 }
+
+/// The real endpoint with no node to reach.
+#[wasm_bindgen_test]
+async fn the_endpoint_comes_back_with_its_topics_and_messages() {
+    let ns = fresh_namespace();
+    let client = Client::open(options(&ns)).await.unwrap();
+    assert_eq!(client.request(Command::Profile).await, Ok(Reply::Profile { profile: None }));
+    let name = |text: &str| harbor_proto::wire::Text::new(text).unwrap();
+    client.request(Command::SetName { name: name("Ana") }).await.unwrap();
+    let kind = harbor_proto::endpoint::TopicKind::Room;
+    let created = client.request(Command::CreateTopic { kind, title: name("Garden") }).await;
+    let Ok(Reply::Topic { topic }) = created else { panic!("{created:?}") };
+    let body = harbor_proto::wire::Bytes::new(b"hello".to_vec()).unwrap();
+    let format = harbor_proto::endpoint::Format::Text;
+    let send = Command::Send { topic: topic.uid, client_ref: [1; 16], format, body: body.clone() };
+    let Ok(Reply::Sent { message }) = client.request(send.clone()).await else { panic!("not sent") };
+    drop(client);
+    let again = Client::open(options(&ns)).await.unwrap();
+    let Ok(Reply::Topics { topics }) = again.request(Command::Topics).await else { panic!("no topics") };
+    assert_eq!(
+        topics.iter().map(|t| (t.uid, t.title.clone())).collect::<Vec<_>>(),
+        [(topic.uid, name("Garden"))]
+    );
+    let Ok(Reply::Sent { message: same }) = again.request(send).await else { panic!("not sent again") };
+    assert_eq!(same.id, message.id, "the same client_ref is the same message");
+    let page = again.history(topic.uid, None, 50).await.unwrap();
+    let texts = page.messages.iter().filter(|m| m.format == format);
+    assert_eq!(texts.map(|m| (m.id, m.body.clone())).collect::<Vec<_>>(), [(message.id, body)]);
+}
