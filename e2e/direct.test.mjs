@@ -50,7 +50,7 @@ test("hiding the address closes the direct path, and messages still arrive", asy
   const [ana, ben] = await w.pair();
   await ana.pathBadge("Direct");
   await ben.hideIp();
-  await ben.openTopic("Weekend trip");
+  await ben.openTopicAgain("Weekend trip");
   await ana.pathBadge("Relayed");
   await ana.send("Can you still read me?");
   await ben.sees("Can you still read me?", { path: "relayed" });

@@ -7,7 +7,7 @@ import { Sentence, root, run, runMain, say } from "./run.mjs";
 import { closingLine, judge } from "./tally.mjs";
 import { EMBEDDED, buildEnv, ensureBuildTools, ensureChromium, ensureNodeModules, ensureTarget, npm } from "./tools.mjs";
 
-/** Crates that run on the host; the others are compiled for the browser only. */
+/** Crates that run on the host; apart from the page, whose features must not become theirs. */
 const HOST = ["-p", "harbor-proto", "-p", "harbor-server"];
 const WASI = "wasm32-wasip1";
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -48,9 +48,16 @@ const STEPS = {
     await counted("The build's own scripts", process.execPath, ["--test", path.join("scripts", "tally.test.mjs")]);
   },
 
+  async vectors() {
+    await ensureNodeModules();
+    const file = path.join("harbor-proto", "tests", "vectors", "check.test.mjs");
+    await counted("The protocol's bytes, recomputed in JavaScript", process.execPath, ["--test", file]);
+  },
+
   async rust() {
     await prepare();
     await counted("Rust on this machine", "cargo", ["test", "--locked", "--no-fail-fast", ...HOST]);
+    await counted("The page's own rules", "cargo", ["test", "--locked", "--no-fail-fast", "-p", "harbor-web"]);
   },
 
   async wasm() {

@@ -36,8 +36,14 @@ export class Chat {
     return this.open();
   }
 
+  /** What a person can see and use. */
   at(testid) {
-    return this.page.getByTestId(testid);
+    return this.page.getByTestId(testid).filter({ visible: true });
+  }
+
+  /** The messages of the open conversation. */
+  get messages() {
+    return this.page.getByTestId("message");
   }
 
   /** First visit: a name, nothing else. */
@@ -84,7 +90,7 @@ export class Chat {
 
   /** The request to join is out and nobody has answered. */
   async waiting() {
-    await this.page.getByText("Waiting for a member to let you in").first().waitFor();
+    await this.at("waiting").waitFor();
   }
 
   /** Goes to a link of the page, also when only what is after `#` differs. */
@@ -122,7 +128,7 @@ export class Chat {
 
   /** The rows that hold exactly this text. */
   message(text) {
-    return this.at("message").filter({ has: this.page.getByText(text, { exact: true }) });
+    return this.messages.filter({ has: this.page.getByText(text, { exact: true }) });
   }
 
   /** Waits until the message of that text shows `state` and `path` (either may be left out). */
@@ -140,7 +146,7 @@ export class Chat {
 
   /** What the conversation shows, from oldest to newest, notices ("Ben joined") left out. */
   async rows() {
-    return this.at("message").evaluateAll((rows) =>
+    return this.messages.evaluateAll((rows) =>
       rows
         .filter((r) => r.dataset.seq !== "0")
         .map((r) => ({
@@ -195,15 +201,16 @@ export class Chat {
     });
   }
 
-  /** Switches direct connections off in the settings. */
+  /** Switches direct connections off in the settings, and comes back. */
   async hideIp() {
     await this.openSettings();
     await this.at("hide-ip-switch").click();
-    await this.page.keyboard.press("Escape");
+    await this.page.goBack();
+    await this.at("new-room").or(this.at("composer")).first().waitFor();
   }
 
   async openSettings() {
-    await this.page.getByRole("button", { name: "Settings" }).or(this.page.getByRole("link", { name: "Settings" })).first().click();
+    await this.at("settings-link").click();
     await this.at("hide-ip-switch").waitFor();
   }
 

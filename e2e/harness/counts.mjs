@@ -1,6 +1,8 @@
 // Reading a node's counters.
 
-/** How many message packets the node was ever asked to keep or to hand on; signalling is not among them. */
+/** How many message packets the node was asked to keep or to hand on; signalling and membership are not counted. */
 export function messagePackets(counters) {
-  return { stored: counters.stored, passed: counters.passed };
+  const { stored_messages, passed_messages } = counters;
+  if (stored_messages === undefined) throw new Error("the node does not count messages");
+  return { stored_messages, passed_messages };
 }

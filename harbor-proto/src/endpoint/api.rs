@@ -3,13 +3,13 @@
 pub use crate::delivery::outbox::OrderKey;
 pub use crate::delivery::state::{Path, State};
 use crate::id::{DeviceId, EndpointId, MessageId, PacketId, TopicUid};
-use crate::limits::{MAX_BODY, MAX_NAME};
+use crate::limits::MAX_BODY;
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List, Text};
 use alloc::{string::String, vec::Vec};
 
-/// A display name or a title.
-pub type Name = Text<MAX_NAME>;
+pub use crate::topic::{Name, TopicKind};
+
 /// What the user wrote, or an application's bytes.
 pub type Body = Bytes<MAX_BODY>;
 
@@ -241,6 +241,8 @@ crate::wire_enum! {
         BadInput = 10,
         /// Our fault or the disk's: reload.
         Crashed = 11,
+        /// The browser erased the records under the running page.
+        StorageLost = 12,
     }
 }
 
@@ -260,6 +262,7 @@ impl CommandError {
             Self::NotFound => "not_found",
             Self::BadInput => "bad_input",
             Self::Crashed => "crashed",
+            Self::StorageLost => "storage_lost",
         }
     }
 }
@@ -272,12 +275,6 @@ crate::wire_struct! {
         pub device: DeviceId,
         pub name: Name,
     }
-}
-
-crate::wire_enum! {
-    /// Two people, or a room.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum TopicKind { Dm = 1, Room = 2 }
 }
 
 crate::wire_enum! {
@@ -362,6 +359,15 @@ crate::wire_struct! {
         pub path: Option<Path>,
         /// The `client_ref` of an own message, so that an optimistic row finds itself.
         pub client_ref: [u8; 16],
+    }
+}
+
+crate::wire_struct! {
+    /// Value of `Table::State`: overrides what the message record under the same key says.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct MessageState {
+        pub state: State,
+        pub path: Option<Path>,
     }
 }
 

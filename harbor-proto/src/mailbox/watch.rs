@@ -60,7 +60,7 @@ pub enum AfterPage {
 pub struct WatcherLimit;
 
 /// All watches of a node. `K` names a watch, `J` the job that reads a page for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WatchLists<K, J> {
     /// Sorted by key within each mailbox; no empty list is kept.
     mailboxes: BTreeMap<HarborId, Vec<Watcher<K, J>>>,

@@ -54,7 +54,7 @@ pub struct Rate {
 }
 
 /// A fact for the node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// The wall time now; to be repeated at least hourly and after every jump.
     Clock(UnixMillis),
@@ -104,7 +104,7 @@ pub struct Page {
 }
 
 /// An instruction of the node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// Queue a binary message on the link.
     Send { conn: ConnId, bytes: Vec<u8> },
@@ -120,7 +120,7 @@ pub enum Output {
 }
 
 /// A checked packet on its way to disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Append {
     pub job: JobId,
     pub mailbox: HarborId,
@@ -157,6 +157,9 @@ pub struct Counters {
     pub stored_new: u64,
     pub passed: u64,
     pub pass_delivered: u64,
+    /// Of `stored_new` and `passed`, packets of kind Message: none while all members are connected directly.
+    pub stored_messages: u64,
+    pub passed_messages: u64,
     /// Passed packets not handed to a watcher whose queue was full.
     pub pass_dropped: u64,
     /// Watches and pulls accepted, and packets sent for them.

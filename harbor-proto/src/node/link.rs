@@ -14,7 +14,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 pub(super) type WatchKey = (ConnId, Slot);
 
 /// A mailbox opened on a link.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OpenSlot {
     pub mailbox: HarborId,
     pub write_key: [u8; 32],
@@ -75,7 +75,7 @@ impl Queue {
 }
 
 /// A live link.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     pub source: SourceId,
     pub challenge: [u8; 32],

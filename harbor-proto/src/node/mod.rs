@@ -21,6 +21,7 @@ use crate::limits::{
 };
 use crate::machine::Machine;
 use crate::mailbox::WatchLists;
+use crate::packet::{Kind, Packet};
 use crate::time::{Instant, UnixMillis, WallClock};
 use crate::wire::Wire;
 use crate::wire::link::{LINK_VERSION, Refusal, Request, Slot, ToClient};
@@ -30,7 +31,7 @@ use link::{Link, WatchKey};
 use source::Sources;
 
 /// Slow work under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Job {
     Append { conn: ConnId, req: Request, mailbox: HarborId, bytes: Arc<[u8]> },
     Backlog { conn: ConnId, slot: Slot, mailbox: HarborId },
@@ -47,7 +48,7 @@ enum Asked {
 }
 
 /// A Harbor Node without its sockets and its disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     config: NodeConfig,
     now: Instant,
@@ -313,4 +314,9 @@ impl Machine for Node {
         let sweep = (self.sources.len() > 0).then_some(self.sweep_at);
         expire.into_iter().chain(sweep).min()
     }
+}
+
+/// For the counters: a packet that was checked carries a message, not membership or signalling.
+fn is_message(packet: &[u8]) -> bool {
+    Packet::parse(packet).is_some_and(|p| p.kind() == Kind::Message)
 }

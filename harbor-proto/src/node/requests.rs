@@ -1,7 +1,7 @@
 //! What clients ask for, frame by frame.
 
 use super::link::{OpenSlot, Want};
-use super::{Asked, ConnId, Disconnect, Node, Output, Rate};
+use super::{Asked, ConnId, Disconnect, Node, Output, Rate, is_message};
 use crate::crypto::sign;
 use crate::id::HarborId;
 use crate::limits::{LINK_REQUESTS, LINK_SLOTS, PAGE_PACKETS};
@@ -142,6 +142,7 @@ impl Node {
         let rate = Rate { burst: per_sec, every_ms: 1000 };
         link.pass_bytes.overdraw(rate, cost, self.now).map_err(limited)?;
         self.counters.passed += 1;
+        self.counters.passed_messages += u64::from(is_message(packet));
         for watcher in others {
             let (to, slot) = watcher.key();
             let Some(link) = self.links.get_mut(&to) else { continue };

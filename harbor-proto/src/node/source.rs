@@ -6,7 +6,7 @@ use crate::limits::NODE_SOURCES;
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Source {
     links: u32,
     watches: u32,
@@ -15,7 +15,7 @@ struct Source {
 }
 
 /// The table of addresses. An entry stays while it has links, or a bucket that a reconnect would refill.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sources {
     table: BTreeMap<SourceId, Source>,
     links: u32,

@@ -1,6 +1,6 @@
 //! Packets on their way to disk, and out to those who watch.
 
-use super::{Append, AppendError, Appended, Asked, ConnId, Job, JobId, Node, Output};
+use super::{Append, AppendError, Appended, Asked, ConnId, Job, JobId, Node, Output, is_message};
 use crate::id::HarborId;
 use crate::limits::NODE_APPENDING;
 use crate::mailbox::{Admission, Push};
@@ -62,6 +62,7 @@ impl Node {
                 self.counters.stored += 1;
                 if !duplicate {
                     self.counters.stored_new += 1;
+                    self.counters.stored_messages += u64::from(is_message(&bytes));
                     self.stored_bytes = self.stored_bytes.saturating_add(bytes.len() as u64);
                     self.push_stored(&mailbox, seq, &bytes);
                 }

@@ -1,6 +1,7 @@
 //! The node with a disk in memory, its slow work answered when a test says so.
 
 mod bounds;
+mod races;
 mod refusals;
 mod verbs;
 
@@ -38,6 +39,17 @@ pub(super) fn config() -> NodeConfig {
 
 /// A packet of the smallest size for `keys`, stamped with `bits`; `n` makes it another one.
 pub(super) fn packet(keys: &MailboxKeys, n: u32, kind: Kind, expiry_hour: u32, bits: u8) -> Vec<u8> {
+    sealed(keys, &n.to_be_bytes(), kind, expiry_hour, bits)
+}
+
+/// A packet of 64 KiB.
+pub(super) fn large(keys: &MailboxKeys, n: u32) -> Vec<u8> {
+    let mut content = vec![0; 60_000];
+    content[..4].copy_from_slice(&n.to_be_bytes());
+    sealed(keys, &content, Kind::Message, HOUR + 24, 4)
+}
+
+fn sealed(keys: &MailboxKeys, content: &[u8], kind: Kind, expiry_hour: u32, bits: u8) -> Vec<u8> {
     let mut bytes = Draft {
         mailbox: keys,
         kind,
@@ -46,7 +58,7 @@ pub(super) fn packet(keys: &MailboxKeys, n: u32, kind: Kind, expiry_hour: u32, b
         header: Header::default(),
         key: &ContentKey { key: Secret([1; 32]), commitment: [2; 16] },
         nonce: [3; 24],
-        content: &n.to_be_bytes(),
+        content,
     }
     .seal()
     .unwrap();
@@ -71,10 +83,12 @@ pub(super) fn mailbox(n: u8) -> MailboxKeys {
 pub(super) type Row = (u64, PacketId, Vec<u8>);
 
 /// Commits in order; what it did is told to the node when the test says so.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Disk {
     pub(super) rows: BTreeMap<HarborId, Vec<Row>>,
     pub(super) seq: u64,
+    /// Pages have no more packets than this, whatever is asked for; 0 means what is asked for.
+    pub(super) page: usize,
     pub(super) full: bool,
     pub(super) broken: bool,
 }
@@ -105,7 +119,8 @@ impl Disk {
         let mut page = Page::default();
         let mut room = bytes;
         for (seq, _, packet) in self.rows.get(mailbox).into_iter().flatten().filter(|row| row.0 > after) {
-            let fits = page.items.len() < most as usize && packet.len() <= room;
+            let most = if self.page == 0 { most as usize } else { self.page };
+            let fits = page.items.len() < most && packet.len() <= room;
             if !fits && !page.items.is_empty() {
                 page.more = true;
                 break;
@@ -118,6 +133,7 @@ impl Disk {
 }
 
 /// A piece of slow work in the world's hands.
+#[derive(Clone)]
 pub(super) enum Work {
     Append(Append),
     Appended(JobId, Result<Appended, AppendError>),
@@ -125,6 +141,7 @@ pub(super) enum Work {
     ReadDone(JobId, Result<Page, AppendError>),
 }
 
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) node: Node,
     pub(super) now: Instant,

@@ -124,6 +124,10 @@ fn a_pass_reaches_the_other_watchers_and_leaves_nothing_behind() {
     assert_eq!(world.take(B), [item(3, Arrival::Passed, 0, &signal)]);
     assert!(world.disk.rows.is_empty());
     assert_eq!((world.node.counters().passed, world.node.counters().pass_delivered), (1, 1));
+    assert_eq!(world.node.counters().passed_messages, 0);
+    world.pass(A, 3, packet(&keys, 1, Kind::Message, 0, 0));
+    assert_eq!(world.take(B).len(), 1);
+    assert_eq!((world.node.counters().passed, world.node.counters().passed_messages), (2, 1));
     world.frame(B, &ToNode::Shut { slot: 3 });
     world.pass(A, 3, signal);
     assert_eq!(world.take(B), []);

@@ -1,0 +1,15 @@
+//! What the fuzzers run: plain functions over bytes that panic when a promise is broken. libFuzzer drives
+//! them (`cargo fuzz run NAME` in `harbor-proto`), and `harbor-proto/tests/fuzz_replay.rs` replays the corpus
+//! and some thousands of mutations of it in every `cargo test`.
+#![forbid(unsafe_code)]
+// Also compiled as a module of the replaying test, where nothing is reachable from outside.
+#![allow(unreachable_pub)]
+
+pub mod at_rest;
+pub mod node;
+pub mod packet;
+pub mod wire;
+
+/// Every target: its name, which is that of its corpus folder, and its body.
+pub const TARGETS: &[(&str, fn(&[u8]))] =
+    &[("wire", wire::run), ("packet", packet::run), ("at_rest", at_rest::run), ("node", node::run)];

@@ -1,0 +1,375 @@
+//! The operations of one topic and the rules by which they count.
+//!
+//! An operation is judged by its own past alone, so every replica that has its past judges it alike; what a
+//! set of operations *means* (the roster) is a pure function of the set. Spec: docs/spec/topics.md §2–§4.
+
+use super::ops::{Name, OpBody, SignedOp, TopicKind};
+use super::roster::{Leaf, Roster};
+use crate::id::{DeviceId, EndpointId, OpId, TopicUid};
+use crate::identity::DeviceCert;
+use crate::limits::MAX_LEAVES;
+use crate::time::UnixMillis;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::{sync::Arc, vec, vec::Vec};
+
+/// Operations one topic may have.
+pub const MAX_OPS: usize = 16_384;
+
+/// Why an operation does not count. Final for all but [`OpError::Unknown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpError {
+    /// A parent is missing: try again when it has come.
+    Unknown,
+    /// Parents out of order, or a second `Create`.
+    Shape,
+    /// Not signed by its author, or a certificate that does not verify.
+    Signature,
+    /// Its author had no right to do this, by the operation's own past.
+    NotAllowed,
+    /// [`MAX_OPS`] reached.
+    Full,
+}
+
+/// What [`Dag::insert`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    New,
+    Known,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Node {
+    op: SignedOp,
+    id: OpId,
+    parents: Vec<usize>,
+    /// The certificate in a `Create` or `Add`, shared by all rosters.
+    joins: Option<(Arc<DeviceCert>, Name)>,
+}
+
+/// A set of operations by index; always closed under "parent of".
+type Closure = Vec<bool>;
+
+/// All operations of one topic that hold, in an order in which parents come first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dag {
+    nodes: Vec<Node>,
+    by_id: BTreeMap<OpId, usize>,
+    heads: BTreeSet<OpId>,
+    /// Joining and leaving operations by whom they are about.
+    joins: BTreeMap<EndpointId, Vec<usize>>,
+    leaves: BTreeMap<EndpointId, Vec<usize>>,
+    mints: BTreeMap<[u8; 32], Vec<usize>>,
+    uses: BTreeMap<[u8; 32], Vec<usize>>,
+    /// `Add`s by the `InviteUse` they name.
+    adds: BTreeMap<OpId, Vec<usize>>,
+}
+
+impl Dag {
+    /// A topic with nothing but its `Create`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when `create` is another operation or has parents, [`OpError::Signature`].
+    pub fn new(create: SignedOp) -> Result<Self, OpError> {
+        let OpBody::Create { cert, .. } = &create.body else { return Err(OpError::Shape) };
+        if !create.parents.is_empty() {
+            return Err(OpError::Shape);
+        }
+        if cert.device != create.author || !cert.verify() || !create.verify() {
+            return Err(OpError::Signature);
+        }
+        let mut dag = Self {
+            nodes: Vec::new(),
+            by_id: BTreeMap::new(),
+            heads: BTreeSet::new(),
+            joins: BTreeMap::new(),
+            leaves: BTreeMap::new(),
+            mints: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            adds: BTreeMap::new(),
+        };
+        let creator = cert.identity;
+        let id = create.id();
+        dag.push(create, id, Vec::new(), creator);
+        Ok(dag)
+    }
+
+    /// Takes an operation whose past is here.
+    ///
+    /// # Errors
+    /// [`OpError`]; the operation was not taken.
+    pub fn insert(&mut self, op: SignedOp) -> Result<Inserted, OpError> {
+        let id = op.id();
+        if self.by_id.contains_key(&id) {
+            return Ok(Inserted::Known);
+        }
+        if op.parents.is_empty() || !op.parents.is_sorted_by(|a, b| a < b) {
+            return Err(OpError::Shape);
+        }
+        let parents = self.indices(&op.parents).ok_or(OpError::Unknown)?;
+        if self.nodes.len() >= MAX_OPS {
+            return Err(OpError::Full);
+        }
+        let past = self.closure(&parents);
+        let subject = self.judge(&op, &past)?;
+        if !op.verify() || !certified(&op) {
+            return Err(OpError::Signature);
+        }
+        self.push(op, id, parents, subject);
+        Ok(Inserted::New)
+    }
+
+    /// As [`Dag::insert`] for an operation from this device's own records: its signatures were checked when it
+    /// came, and a thousand of them would make a start slow.
+    pub(super) fn insert_trusted(&mut self, op: SignedOp) -> Result<(), OpError> {
+        let parents = self.indices(&op.parents).ok_or(OpError::Unknown)?;
+        let subject = self.judge(&op, &self.closure(&parents))?;
+        let id = op.id();
+        self.push(op, id, parents, subject);
+        Ok(())
+    }
+
+    /// Whom the operation is about, when its past allows it.
+    fn judge(&self, op: &SignedOp, past: &Closure) -> Result<EndpointId, OpError> {
+        let author = self.member(&op.author, past).ok_or(OpError::NotAllowed)?;
+        let (allowed, subject) = match &op.body {
+            OpBody::Create { .. } => return Err(OpError::Shape),
+            OpBody::Leave => (true, author.identity),
+            OpBody::InviteMint { invite, .. } => {
+                (author.admin && self.live(&self.mints, invite, past).is_empty(), author.identity)
+            }
+            OpBody::InviteUse { invite, .. } => {
+                let minted = !self.live(&self.mints, invite, past).is_empty();
+                let unused = self.live(&self.uses, invite, past).is_empty();
+                (author.admin && minted && unused, author.identity)
+            }
+            OpBody::Add { cert, invite_use, .. } => {
+                (author.admin && self.may_join(cert, invite_use.as_ref(), past), cert.identity)
+            }
+        };
+        if allowed { Ok(subject) } else { Err(OpError::NotAllowed) }
+    }
+
+    fn may_join(&self, cert: &DeviceCert, invite_use: Option<&OpId>, past: &Closure) -> bool {
+        let used = invite_use.is_none_or(|id| {
+            let there = self
+                .by_id
+                .get(id)
+                .is_some_and(|at| past[*at] && matches!(self.nodes[*at].op.body, OpBody::InviteUse { .. }));
+            there && self.live(&self.adds, id, past).is_empty()
+        });
+        let roster = self.roster_of(past);
+        let room = match self.kind() {
+            TopicKind::Room => roster.len() < MAX_LEAVES,
+            TopicKind::Dm => roster.leaves().iter().all(|leaf| leaf.admin),
+        };
+        used && room && roster.get(&cert.device).is_none()
+    }
+
+    fn push(&mut self, op: SignedOp, id: OpId, parents: Vec<usize>, subject: EndpointId) {
+        let at = self.nodes.len();
+        let mut joins = None;
+        match &op.body {
+            OpBody::Create { cert, name, .. } => joins = Some((Arc::new((**cert).clone()), name.clone())),
+            OpBody::Add { cert, name, invite_use } => {
+                joins = Some((Arc::new((**cert).clone()), name.clone()));
+                if let Some(id) = invite_use {
+                    self.adds.entry(*id).or_default().push(at);
+                }
+            }
+            OpBody::InviteMint { invite, .. } => self.mints.entry(*invite).or_default().push(at),
+            OpBody::InviteUse { invite, .. } => self.uses.entry(*invite).or_default().push(at),
+            OpBody::Leave => self.leaves.entry(subject).or_default().push(at),
+        }
+        if joins.is_some() {
+            self.joins.entry(subject).or_default().push(at);
+        }
+        for parent in op.parents.iter() {
+            self.heads.remove(parent);
+        }
+        self.heads.insert(id);
+        self.by_id.insert(id, at);
+        self.nodes.push(Node { op, id, parents, joins });
+    }
+
+    fn indices(&self, ids: &[OpId]) -> Option<Vec<usize>> {
+        ids.iter().map(|id| self.by_id.get(id).copied()).collect()
+    }
+
+    fn closure(&self, tips: &[usize]) -> Closure {
+        let mut set = vec![false; self.nodes.len()];
+        for tip in tips {
+            set[*tip] = true;
+        }
+        for at in (0..set.len()).rev() {
+            if set[at] {
+                for parent in &self.nodes[at].parents {
+                    set[*parent] = true;
+                }
+            }
+        }
+        set
+    }
+
+    fn live<K: Ord>(&self, index: &BTreeMap<K, Vec<usize>>, key: &K, set: &Closure) -> Vec<usize> {
+        index.get(key).into_iter().flatten().copied().filter(|at| set[*at]).collect()
+    }
+
+    /// Of concurrent operations that exclude each other the one with the lowest hash counts.
+    fn wins<K: Ord>(&self, index: &BTreeMap<K, Vec<usize>>, key: &K, at: usize, set: &Closure) -> bool {
+        self.live(index, key, set).iter().all(|other| self.nodes[at].id <= self.nodes[*other].id)
+    }
+
+    /// True when `at` joins somebody within `set`: its invite was not lost to another use, and every leaving of
+    /// that identity lies in its past (a concurrent one prevails).
+    fn holds(&self, at: usize, identity: &EndpointId, set: &Closure) -> bool {
+        if let OpBody::Add { invite_use: Some(id), .. } = &self.nodes[at].op.body {
+            let Some(used) = self.by_id.get(id) else { return false };
+            let OpBody::InviteUse { invite, .. } = &self.nodes[*used].op.body else { return false };
+            if !self.wins(&self.uses, invite, *used, set) || !self.wins(&self.adds, id, at, set) {
+                return false;
+            }
+        }
+        let leaves = self.live(&self.leaves, identity, set);
+        if leaves.is_empty() {
+            return true;
+        }
+        let past = self.closure(&self.nodes[at].parents);
+        leaves.iter().all(|leave| past[*leave])
+    }
+
+    fn leaf(&self, at: usize) -> Option<Leaf> {
+        let node = self.nodes.get(at)?;
+        let (cert, name) = node.joins.clone()?;
+        Some(Leaf {
+            device: cert.device,
+            identity: cert.identity,
+            cert,
+            name,
+            admin: at == 0,
+            joined: node.id,
+        })
+    }
+
+    fn member(&self, device: &DeviceId, set: &Closure) -> Option<Leaf> {
+        self.joins
+            .iter()
+            .flat_map(|(identity, joins)| joins.iter().map(move |at| (identity, *at)))
+            .filter(|(_, at)| set[*at] && self.joining(*at).is_some_and(|cert| cert.device == *device))
+            .filter(|(identity, at)| self.holds(*at, identity, set))
+            .min_by_key(|(_, at)| self.nodes[*at].id)
+            .and_then(|(_, at)| self.leaf(at))
+    }
+
+    fn joining(&self, at: usize) -> Option<&DeviceCert> {
+        self.nodes[at].joins.as_ref().map(|(cert, _)| &**cert)
+    }
+
+    fn roster_of(&self, set: &Closure) -> Roster {
+        let mut found: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        for (identity, joins) in &self.joins {
+            for at in joins.iter().copied().filter(|at| set[*at]) {
+                let Some(cert) = self.joining(at) else { continue };
+                if self.holds(at, identity, set) {
+                    let best = found.entry(cert.device).or_insert(at);
+                    if self.nodes[at].id < self.nodes[*best].id {
+                        *best = at;
+                    }
+                }
+            }
+        }
+        Roster::new(found.into_values().filter_map(|at| self.leaf(at)).collect())
+    }
+
+    /// Who is in the topic as `frontier` and everything before it say; `None` when one of them is unknown.
+    #[must_use]
+    pub fn roster_at(&self, frontier: &[OpId]) -> Option<Roster> {
+        let tips = self.indices(frontier)?;
+        Some(self.roster_of(&self.closure(&tips)))
+    }
+
+    /// Who is in the topic as far as this device knows.
+    #[must_use]
+    pub fn roster(&self) -> Roster {
+        self.roster_of(&vec![true; self.nodes.len()])
+    }
+
+    /// Operations that no other follows, ascending.
+    pub fn heads(&self) -> impl Iterator<Item = OpId> + '_ {
+        self.heads.iter().copied()
+    }
+
+    /// True when the operation is here.
+    #[must_use]
+    pub fn contains(&self, id: &OpId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// All operations, parents first.
+    pub fn ops(&self) -> impl Iterator<Item = &SignedOp> {
+        self.nodes.iter().map(|node| &node.op)
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never: there is a `Create`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The topic's name among members.
+    #[must_use]
+    pub fn uid(&self) -> TopicUid {
+        TopicUid(self.nodes[0].id.0)
+    }
+
+    /// Two people or a room.
+    #[must_use]
+    pub fn kind(&self) -> TopicKind {
+        match self.nodes[0].op.body {
+            OpBody::Create { kind, .. } => kind,
+            _ => unreachable!("the first operation is a Create"),
+        }
+    }
+
+    /// Title, creation time and creator, from `Create`.
+    #[must_use]
+    pub fn created(&self) -> (&Name, UnixMillis, EndpointId) {
+        match &self.nodes[0].op.body {
+            OpBody::Create { title, created, cert, .. } => (title, *created, cert.identity),
+            _ => unreachable!("the first operation is a Create"),
+        }
+    }
+
+    /// The request a use of `invite` was spent on, when it was used: the winning one of several.
+    #[must_use]
+    pub fn invite_used(&self, invite: &[u8; 32]) -> Option<[u8; 32]> {
+        let uses = self.uses.get(invite)?.iter().map(|at| &self.nodes[*at]);
+        uses.min_by_key(|node| node.id).and_then(|node| match &node.op.body {
+            OpBody::InviteUse { request, .. } => Some(*request),
+            _ => None,
+        })
+    }
+
+    /// The X-Wing key hash announced with `invite`.
+    #[must_use]
+    pub fn invite_minted(&self, invite: &[u8; 32]) -> Option<[u8; 32]> {
+        let at = self.mints.get(invite)?.first()?;
+        match &self.nodes[*at].op.body {
+            OpBody::InviteMint { kem_hash, .. } => Some(*kem_hash),
+            _ => None,
+        }
+    }
+}
+
+/// True when the certificate in an `Add` verifies; other operations have none to check.
+fn certified(op: &SignedOp) -> bool {
+    match &op.body {
+        OpBody::Add { cert, .. } => cert.verify(),
+        _ => true,
+    }
+}

@@ -1,0 +1,24 @@
+//! Topics: who is in them, the keys they share, and how somebody gets in.
+//!
+//! [`TopicLog`] ties the parts together; it does no IO. Spec: docs/spec/topics.md, epochs.md, invites.md.
+
+pub mod control;
+pub mod dag;
+pub mod epoch;
+mod keyring;
+mod log;
+pub mod ops;
+pub mod ratchet;
+pub mod records;
+mod restore;
+pub mod roster;
+mod waiting;
+
+pub use keyring::{KEEP_MS, KeyError, OpenKey, Route};
+pub use log::{Change, CommitReason, Refused, SealError, SealKey, TopicLog};
+pub use ops::{Name, TopicKind};
+pub use records::{RecordChange, Shelf};
+pub use restore::BadRecords;
+
+#[cfg(test)]
+mod tests;
