@@ -55,6 +55,12 @@ impl DeviceCert {
             && sign::verify(&self.device.0, &bytes, &self.device_signature)
     }
 
+    /// True when something can be sealed to LK; costs an encapsulation.
+    #[must_use]
+    pub fn can_receive(&self) -> bool {
+        kem::encapsulate(&self.kem, &mut Rng::new([0; 32])).is_some()
+    }
+
     /// `BLAKE3(LK.pub)`: names the key in epoch boxes.
     #[must_use]
     pub fn kem_hash(&self) -> [u8; 32] {

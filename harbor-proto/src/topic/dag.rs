@@ -304,6 +304,12 @@ impl Dag {
         self.by_id.contains_key(id)
     }
 
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: &OpId) -> Option<&SignedOp> {
+        self.by_id.get(id).map(|at| &self.nodes[*at].op)
+    }
+
     /// All operations, parents first.
     pub fn ops(&self) -> impl Iterator<Item = &SignedOp> {
         self.nodes.iter().map(|node| &node.op)

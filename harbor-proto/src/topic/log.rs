@@ -436,7 +436,7 @@ impl TopicLog {
     pub(super) fn adopt(
         &mut self,
         me: &DeviceSecrets,
-        ops: Vec<SignedOp>,
+        ops: impl IntoIterator<Item = SignedOp>,
         headers: Vec<EpochHeader>,
         boxes: &EpochBoxes,
         now: UnixMillis,

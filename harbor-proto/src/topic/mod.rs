@@ -2,9 +2,11 @@
 //!
 //! [`TopicLog`] ties the parts together; it does no IO. Spec: docs/spec/topics.md, epochs.md, invites.md.
 
+pub mod admission;
 pub mod control;
 pub mod dag;
 pub mod epoch;
+pub mod invite;
 mod keyring;
 mod log;
 pub mod ops;
@@ -13,6 +15,7 @@ pub mod records;
 mod restore;
 pub mod roster;
 mod waiting;
+pub mod welcome;
 
 pub use keyring::{KEEP_MS, KeyError, OpenKey, Route};
 pub use log::{Change, CommitReason, Refused, SealError, SealKey, TopicLog};
@@ -20,5 +23,7 @@ pub use ops::{Name, TopicKind};
 pub use records::{RecordChange, Shelf};
 pub use restore::BadRecords;
 
+#[cfg(test)]
+mod invite_tests;
 #[cfg(test)]
 mod tests;
