@@ -1,0 +1,178 @@
+//! What must hold at every step, whatever goes wrong, and what must come true once nothing does.
+
+use crate::disk::{NodeDisk, Records};
+use harbor_proto::endpoint::{Command, CommandError, Event, Message, Reply, Table, Write};
+use harbor_proto::id::{EndpointId, HarborId, MessageId, PacketId, TopicUid};
+use harbor_proto::node::Disconnect;
+use harbor_proto::packet::Packet;
+use harbor_proto::wire::Wire;
+use harbor_proto::wire::link::{Request, ToNode};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A message somebody asked to be sent; every body in a world is another one.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) device: usize,
+    pub(crate) topic: TopicUid,
+}
+
+/// One line of a device's history.
+#[derive(Debug)]
+struct Line {
+    key: Vec<u8>,
+    id: MessageId,
+}
+
+#[derive(Default)]
+pub(crate) struct Check {
+    /// Mailboxes by slot of each link, and packets by request, as the node heard them.
+    slots: BTreeMap<(u64, u16), HarborId>,
+    stores: BTreeMap<(u64, Request), (HarborId, PacketId, u32)>,
+    /// Packets a node said are stored, and until which hour.
+    promised: BTreeMap<(usize, HarborId, PacketId), u32>,
+    pub(crate) said: BTreeMap<Vec<u8>, Said>,
+    /// By device and body.
+    history: BTreeMap<(usize, Vec<u8>), Line>,
+    /// What was shown to a person, over all runs of a device.
+    shown: BTreeMap<(usize, MessageId), Vec<u8>>,
+    who: BTreeMap<EndpointId, usize>,
+    pub(crate) disconnects: Vec<Disconnect>,
+    pub(crate) direct_opened: u64,
+    pub(crate) stored_replies: u64,
+    pub(crate) direct_frames: u64,
+}
+
+impl Check {
+    pub(crate) fn node_hears(&mut self, channel: u64, bytes: &[u8]) {
+        match ToNode::from_bytes(bytes) {
+            Ok(ToNode::Open { slot, mailbox, .. }) => {
+                self.slots.insert((channel, slot), mailbox);
+            }
+            Ok(ToNode::Store { req, slot, packet }) => {
+                let (Some(mailbox), Some(packet)) =
+                    (self.slots.get(&(channel, slot)), Packet::parse(&packet.0))
+                else {
+                    return;
+                };
+                self.stores.insert((channel, req), (*mailbox, packet.id(), packet.expiry_hour()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Stored means stored: the packet is on the disk at the moment the node says so.
+    pub(crate) fn stored(&mut self, node: usize, channel: u64, req: Request, disk: &NodeDisk) {
+        let (mailbox, id, expiry) = self.stores.remove(&(channel, req)).expect("an answer to a question");
+        assert!(disk.has(&mailbox, &id), "a node says stored and has nothing on disk");
+        self.stored_replies += 1;
+        self.promised.insert((node, mailbox, id), expiry);
+    }
+
+    pub(crate) fn expired(&mut self, node: usize, hour: u32) {
+        self.promised.retain(|(n, ..), expiry| *n != node || *expiry > hour);
+    }
+
+    pub(crate) fn node_crashed(&self, node: usize, disk: &NodeDisk) {
+        for (n, mailbox, id) in self.promised.keys().filter(|(n, ..)| *n == node) {
+            assert!(disk.has(mailbox, id), "node {n} lost a packet it said was stored");
+        }
+    }
+
+    pub(crate) fn commanded(&mut self, device: usize, command: &Command) {
+        if let Command::Send { topic, body, .. } = command {
+            self.said.entry(body.to_vec()).or_insert(Said { device, topic: *topic });
+        }
+    }
+
+    pub(crate) fn replied(&mut self, device: usize, result: &Result<Reply, CommandError>) {
+        if let Ok(Reply::Profile { profile: Some(profile) }) = result {
+            self.who.insert(profile.id, device);
+        }
+    }
+
+    pub(crate) fn event(&mut self, device: usize, event: &Event) {
+        if let Event::Message { message } = event {
+            self.genuine(device, message);
+            let key = key(message);
+            let before = self.shown.insert((device, message.id), key.clone());
+            assert!(before.is_none_or(|k| k == key), "device {device} shows a message in two places");
+        }
+    }
+
+    /// Nothing is shown that its author did not say, there.
+    fn genuine(&self, device: usize, message: &Message) {
+        if message.seq == 0 {
+            return;
+        }
+        let said = self.said.get(&message.body[..]).expect("a message nobody wrote");
+        assert_eq!(said.topic, message.topic, "a message in a topic it was not written to");
+        assert_eq!(message.mine, said.device == device, "an author is taken for another");
+        if let Some(author) = self.who.get(&message.author) {
+            assert_eq!(*author, said.device, "a message under another's name");
+        }
+    }
+
+    /// No message is in a history twice.
+    pub(crate) fn persists(&mut self, device: usize, writes: &[Write]) {
+        for write in writes {
+            if let Write::Put { table: Table::Message, key, value } = write {
+                let message = Message::from_bytes(value).expect("history is readable");
+                self.genuine(device, &message);
+                self.keep(device, key.clone(), &message);
+            }
+        }
+    }
+
+    fn keep(&mut self, device: usize, at: Vec<u8>, message: &Message) {
+        if message.seq == 0 {
+            return;
+        }
+        assert_eq!(at, key(message), "a message under a key that is not its own");
+        let line = Line { key: at, id: message.id };
+        if let Some(before) = self.history.insert((device, message.body.to_vec()), line) {
+            assert!(
+                before.key == key(message) && before.id == message.id,
+                "device {device} keeps a message twice"
+            );
+        }
+    }
+
+    /// After a crash only what the disk kept counts.
+    pub(crate) fn device_restarted(&mut self, device: usize, records: &Records) {
+        self.history.retain(|(d, _), _| *d != device);
+        for ((table, key), value) in records {
+            if *table == Table::Message {
+                let message = Message::from_bytes(value).expect("history is readable");
+                self.keep(device, key.clone(), &message);
+            }
+        }
+    }
+
+    pub(crate) fn device_sends(&mut self, _device: usize, _bytes: &[u8]) {}
+
+    pub(crate) fn device_sends_peer(&mut self, _device: usize, _bytes: &[u8]) {
+        self.direct_frames += 1;
+    }
+
+    /// Bodies in the history of a device, of this topic.
+    pub(crate) fn has(&self, device: usize, body: &[u8]) -> bool {
+        self.history.contains_key(&(device, body.to_vec()))
+    }
+
+    /// Bodies that are durable with their authors: those must come to everybody.
+    pub(crate) fn owed(&self) -> Vec<(&Vec<u8>, &Said)> {
+        self.said.iter().filter(|(body, said)| self.has(said.device, body)).collect()
+    }
+
+    /// (device, body) pairs still missing among `members` of the topic.
+    pub(crate) fn missing(&self, topic: &TopicUid, members: &BTreeSet<usize>) -> Vec<(usize, String)> {
+        let owed = self.owed().into_iter().filter(|(_, said)| said.topic == *topic);
+        let pairs = owed.flat_map(|(body, _)| members.iter().map(move |m| (*m, body)));
+        let absent = pairs.filter(|(member, body)| !self.has(*member, body));
+        absent.map(|(member, body)| (member, String::from_utf8_lossy(body).into_owned())).collect()
+    }
+}
+
+fn key(message: &Message) -> Vec<u8> {
+    [&message.topic.0[..], &message.order[..]].concat()
+}
