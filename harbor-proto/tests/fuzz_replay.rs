@@ -88,6 +88,11 @@ fn node() {
 }
 
 #[test]
+fn uplink() {
+    replay("uplink");
+}
+
+#[test]
 fn every_target_is_replayed_and_can_be_fuzzed() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let mut files: Vec<String> = fs::read_dir(fuzz)

@@ -8,8 +8,15 @@
 pub mod at_rest;
 pub mod node;
 pub mod packet;
+mod script;
+pub mod uplink;
 pub mod wire;
 
 /// Every target: its name, which is that of its corpus folder, and its body.
-pub const TARGETS: &[(&str, fn(&[u8]))] =
-    &[("wire", wire::run), ("packet", packet::run), ("at_rest", at_rest::run), ("node", node::run)];
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("wire", wire::run),
+    ("packet", packet::run),
+    ("at_rest", at_rest::run),
+    ("node", node::run),
+    ("uplink", uplink::run),
+];

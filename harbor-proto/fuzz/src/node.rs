@@ -2,6 +2,7 @@
 //! one, so its promises can be checked at every step: an acknowledgement means that the packet is on disk, a
 //! watch gives every packet of the log once and in order, what is held is counted.
 
+use super::script::{LOG, Script};
 use harbor_proto::crypto::Secret;
 use harbor_proto::id::{EndpointId, HarborId, PacketId};
 use harbor_proto::limits::{HOUR_MS, LINK_QUEUE_HARD};
@@ -20,7 +21,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 const HOUR: u32 = 497_000;
-const LOG: [u8; 16] = [9; 16];
 const NODE: EndpointId = EndpointId([5; 32]);
 const MAILBOX: Quota = Quota { packets: 12, bytes: 1 << 20 };
 /// Clients at once.
@@ -76,39 +76,6 @@ fn packet(mailbox: &MailboxKeys, n: u8) -> Vec<u8> {
     .expect("fits");
     set_stamp(&mut packet, Stamp { nonce: 0, hour: HOUR, bits: 0 });
     packet
-}
-
-/// The input, read from the front; zeros when it is at its end.
-struct Script<'a>(&'a [u8]);
-
-impl<'a> Script<'a> {
-    fn byte(&mut self) -> u8 {
-        let Some((&byte, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        byte
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::from(self.byte()) % bound.max(1)
-    }
-
-    fn slot(&mut self) -> Slot {
-        Slot::from(self.byte() % 6)
-    }
-
-    fn bytes(&mut self) -> &'a [u8] {
-        let len = usize::from(self.byte()).min(self.0.len());
-        let (head, rest) = self.0.split_at(len);
-        self.0 = rest;
-        head
-    }
-
-    fn cursor(&mut self) -> Cursor {
-        match self.byte() {
-            255 => Cursor { log: [1; 16], seq: 5 },
-            seq => Cursor { log: LOG, seq: u64::from(seq % 32) },
-        }
-    }
 }
 
 enum Work {
@@ -314,7 +281,7 @@ impl Shell {
     fn changed_store(&mut self, conn: ConnId, script: &mut Script<'_>) {
         let (slot, packet) = (script.slot(), &fixture().packets[script.below(24)]);
         let mut packet = packet.clone();
-        let at = usize::from(u16::from_be_bytes([script.byte(), script.byte()])) % packet.len();
+        let at = usize::from(script.u16()) % packet.len();
         packet[at] ^= script.byte();
         self.next_req += 1;
         self.frame(conn, &ToNode::Store { req: self.next_req, slot, packet: Tail(packet) });
@@ -536,7 +503,7 @@ pub fn run(input: &[u8]) {
     shell.input(Input::Clock(UnixMillis(u64::from(HOUR) * HOUR_MS)));
     let mut script = Script(input);
     for _ in 0..STEPS {
-        if script.0.is_empty() {
+        if script.is_at_end() {
             break;
         }
         shell.step(&mut script);
