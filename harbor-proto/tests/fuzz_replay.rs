@@ -83,6 +83,11 @@ fn at_rest() {
 }
 
 #[test]
+fn invite() {
+    replay("invite");
+}
+
+#[test]
 fn node() {
     replay("node");
 }

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub)]
 
 pub mod at_rest;
+pub mod invite;
 pub mod node;
 pub mod packet;
 mod script;
@@ -17,6 +18,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("wire", wire::run),
     ("packet", packet::run),
     ("at_rest", at_rest::run),
+    ("invite", invite::run),
     ("node", node::run),
     ("uplink", uplink::run),
 ];

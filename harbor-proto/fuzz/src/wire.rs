@@ -47,6 +47,17 @@ const DECODERS: &[Decoder] = decoders![
     endpoint::Message,
     endpoint::Topic,
     endpoint::Status,
+    identity::DeviceCert,
+    topic::invite::InviteLink,
+    topic::invite::Invite,
+    topic::invite::InviteRecord,
+    topic::invite::JoinRequest,
+    topic::invite::SealedRequest,
+    topic::invite::Denied,
+    topic::invite::RendezvousObject,
+    topic::welcome::Welcome,
+    topic::welcome::WelcomePart,
+    topic::welcome::Joining,
 ];
 
 fn one_value_one_form<T: Wire>(bytes: &[u8]) {

@@ -1,0 +1,34 @@
+//! Invite links as people paste them: cut off, changed, or something else.
+
+use harbor_proto::crypto::Secret;
+use harbor_proto::id::EndpointId;
+use harbor_proto::topic::invite::{InviteLink, MAX_LINK_TEXT};
+
+/// As text; and as 68 bytes of a link, then changes (place, character) to its text.
+pub fn run(input: &[u8]) {
+    if let Ok(text) = core::str::from_utf8(input) {
+        if let Some(link) = InviteLink::parse(text) {
+            assert_eq!(link.to_text(), text, "one link, one text");
+        }
+    }
+    let mut bytes = [0; 68];
+    let len = input.len().min(68);
+    bytes[..len].copy_from_slice(&input[..len]);
+    let (secret, rest) = bytes.split_first_chunk::<32>().expect("68 bytes");
+    let (inviter, hours) = rest.split_first_chunk::<32>().expect("36 bytes");
+    let expires_hour = u32::from_be_bytes([hours[0], hours[1], hours[2], hours[3]]);
+    let link = InviteLink { secret: Secret(*secret), inviter: EndpointId(*inviter), expires_hour };
+    let text = link.to_text();
+    assert!(text.len() <= MAX_LINK_TEXT);
+    assert!(InviteLink::parse(&text).as_ref() == Some(&link));
+    let mut changed = text.clone().into_bytes();
+    for change in input[len..].chunks_exact(2) {
+        let at = usize::from(change[0]) % changed.len();
+        changed[at] = change[1];
+    }
+    if let Ok(changed) = String::from_utf8(changed) {
+        if let Some(other) = InviteLink::parse(&changed) {
+            assert!(changed == text && other == link, "a changed link is noticed");
+        }
+    }
+}
