@@ -258,3 +258,129 @@ fn seal_box(rng: &mut Rng, id: &EpochId, cert: &DeviceCert, secrets: &EpochSecre
     aead::seal_in_place(&box_key(&shared, id, cert), &[0; aead::NONCE], &[], &mut sealed);
     Some(EpochBox { label: label(cert), ciphertext, sealed })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::UnixMillis;
+    use crate::topic::ops::{Name, OpBody, SignedOp, TopicKind};
+    use alloc::boxed::Box;
+
+    fn device(seed: u8) -> DeviceSecrets {
+        DeviceSecrets::generate(&mut Rng::new([seed; 32]), UnixMillis(1))
+    }
+
+    fn room() -> (DeviceSecrets, DeviceSecrets, Dag) {
+        let (admin, member) = (device(1), device(2));
+        let (kind, created) = (TopicKind::Room, UnixMillis(1));
+        let (cert, name, title) = (Box::new(admin.cert().clone()), Name::default(), Name::default());
+        let body = OpBody::Create { kind, title, nonce: [1; 32], created, cert, name };
+        let mut dag = Dag::new(SignedOp::sign(&admin, [], body)).unwrap();
+        let (cert, name) = (Box::new(member.cert().clone()), Name::default());
+        let add = OpBody::Add { cert, name, invite_use: None };
+        dag.insert(SignedOp::sign(&admin, dag.heads(), add)).unwrap();
+        (admin, member, dag)
+    }
+
+    fn committed(by: &DeviceSecrets, dag: &Dag) -> Committed {
+        commit(&mut Rng::new([5; 32]), by, dag, &[], Secret([6; 32])).unwrap()
+    }
+
+    fn resign(by: &DeviceSecrets, mut header: EpochHeader) -> EpochHeader {
+        header.signature = by.device().sign(&signed_bytes(EPOCH_DOMAIN, &header, SIGNATURE));
+        header
+    }
+
+    #[test]
+    fn every_device_opens_its_own_box_and_no_other() {
+        let (admin, member, dag) = room();
+        let made = committed(&admin, &dag);
+        assert_eq!(made.header.check(&dag, |_| None).unwrap(), dag.roster());
+        for me in [&admin, &member] {
+            assert_eq!(made.header.open(me, &made.boxes[0]).unwrap(), made.secrets);
+        }
+        assert_eq!(made.header.open(&device(3), &made.boxes[0]), None);
+        let only = made.boxes[0].only_for(member.cert()).unwrap();
+        assert_eq!((only.boxes.len(), made.header.open(&admin, &only)), (1, None));
+    }
+
+    #[test]
+    fn trap_a_ghost_in_the_roster_is_refused() {
+        let (admin, member, dag) = room();
+        let mut wider = dag.clone();
+        let (cert, name) = (Box::new(device(9).cert().clone()), Name::default());
+        wider
+            .insert(SignedOp::sign(&admin, dag.heads(), OpBody::Add { cert, name, invite_use: None }))
+            .unwrap();
+        // The ghost is in the committer's roster hash and has a box, but not in the operations it cites.
+        let ghostly = committed(&member, &wider).header;
+        let header = EpochHeader { frontier: List::new(dag.heads().collect()).unwrap(), ..ghostly };
+        assert_eq!(resign(&member, header).check(&dag, |_| None), Err(HeaderError::Roster));
+    }
+
+    #[test]
+    fn changed_headers_are_refused() {
+        let (admin, member, dag) = room();
+        let good = committed(&admin, &dag).header;
+        let refused = |header: EpochHeader| resign(&admin, header).check(&dag, |_| Some(4)).unwrap_err();
+        let unsigned = EpochHeader { commitment: [0; 32], ..good.clone() };
+        assert_eq!(unsigned.check(&dag, |_| None), Err(HeaderError::Signature));
+        let lent = EpochHeader { committer: member.device_id(), ..good.clone() };
+        assert_eq!(lent.check(&dag, |_| None), Err(HeaderError::Signature));
+        let stranger = EpochHeader { committer: device(9).device_id(), ..good.clone() };
+        assert_eq!(resign(&device(9), stranger).check(&dag, |_| None), Err(HeaderError::Committer));
+        for generation in [0, 2, u32::MAX] {
+            assert_eq!(refused(EpochHeader { generation, ..good.clone() }), HeaderError::Generation);
+        }
+        let parents = List::new([EpochId([1; 32])].into()).unwrap();
+        let child = EpochHeader { parents: parents.clone(), ..good.clone() };
+        assert_eq!(refused(child.clone()), HeaderError::Generation);
+        assert_eq!(child.check(&dag, |_| None), Err(HeaderError::Unknown));
+        assert_eq!(child.check(&dag, |_| Some(u32::MAX)), Err(HeaderError::Generation));
+        assert!(resign(&admin, EpochHeader { generation: 5, ..child }).check(&dag, |_| Some(4)).is_ok());
+        let uid = TopicUid([0; 32]);
+        assert_eq!(refused(EpochHeader { uid, ..good.clone() }), HeaderError::Shape);
+        let frontier = List::new([OpId([3; 32])].into()).unwrap();
+        assert_eq!(refused(EpochHeader { frontier, ..good.clone() }), HeaderError::Unknown);
+        assert_eq!(refused(EpochHeader { frontier: List::default(), ..good }), HeaderError::Shape);
+    }
+
+    #[test]
+    fn a_box_with_other_secrets_than_the_header_commits_to_does_not_count() {
+        let (admin, member, dag) = room();
+        let made = committed(&admin, &dag);
+        let id = made.header.id();
+        let other = EpochSecrets { es: Secret([8; 32]), ..made.secrets.clone() };
+        let forged = seal_box(&mut Rng::new([1; 32]), &id, member.cert(), &other).unwrap();
+        let mut boxes = made.boxes[0].clone().boxes.into_vec();
+        boxes.insert(0, forged.clone());
+        let only = EpochBoxes { epoch: id, boxes: List::new([forged].into()).unwrap() };
+        assert_eq!(made.header.open(&member, &only), None);
+        let boxes = EpochBoxes { epoch: id, boxes: List::new(boxes).unwrap() };
+        assert_eq!(made.header.open(&member, &boxes).unwrap(), made.secrets, "the forged box is passed over");
+    }
+
+    #[test]
+    fn a_box_belongs_to_one_epoch() {
+        let (admin, member, dag) = room();
+        let made = committed(&admin, &dag);
+        let other = resign(&admin, EpochHeader { parents: List::default(), ..made.header.clone() });
+        let later = commit(&mut Rng::new([9; 32]), &admin, &dag, &[(made.header.id(), 1)], Secret([6; 32]));
+        let later = later.unwrap();
+        let moved = EpochBoxes { epoch: later.header.id(), ..made.boxes[0].clone() };
+        assert_eq!(later.header.open(&member, &moved), None);
+        assert_eq!(other.id(), made.header.id(), "signing is deterministic");
+    }
+
+    #[test]
+    fn trap_a_box_with_a_weak_x25519_share_is_refused() {
+        let (admin, member, dag) = room();
+        let made = committed(&admin, &dag);
+        let mut boxes = made.boxes[0].only_for(member.cert()).unwrap().boxes.into_vec();
+        // The X25519 part is the ciphertext's end; all zeros is the point every key agrees on.
+        boxes[0].ciphertext[kem::CIPHERTEXT - 32..].fill(0);
+        assert!(member.kem().decapsulate(&boxes[0].ciphertext).is_none());
+        let boxes = EpochBoxes { epoch: made.header.id(), boxes: List::new(boxes).unwrap() };
+        assert_eq!(made.header.open(&member, &boxes), None);
+    }
+}

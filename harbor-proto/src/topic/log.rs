@@ -111,6 +111,8 @@ pub struct TopicLog {
     pub(super) dag: Dag,
     roster: Roster,
     pub(super) roster_hash: [u8; 32],
+    /// Operations the roster was computed from.
+    counted: usize,
     pub(super) ring: Keyring,
     pub(super) waiting: Waiting,
     pub(super) out: Vec<RecordChange>,
@@ -149,9 +151,9 @@ impl TopicLog {
 
     pub(super) fn assemble(me: DeviceId, dag: Dag, routes: Vec<Route>) -> Self {
         let (uid, roster) = (dag.uid(), dag.roster());
-        let roster_hash = roster.hash();
+        let (roster_hash, counted) = (roster.hash(), dag.len());
         let ring = Keyring::new(uid, me, routes);
-        Self { me, dag, roster, roster_hash, ring, waiting: Waiting::new(uid), out: Vec::new() }
+        Self { me, dag, roster, roster_hash, counted, ring, waiting: Waiting::new(uid), out: Vec::new() }
     }
 
     /// The changes to persist since the last call, in order.
@@ -284,16 +286,8 @@ impl TopicLog {
 
     /// Recomputes what follows from operations and epochs.
     fn refresh(&mut self, now: UnixMillis, changes: &mut Vec<Change>) {
-        let roster = self.dag.roster();
-        let hash = roster.hash();
-        if hash != self.roster_hash {
-            let missing_in = |other: &Roster, leaf: &&Leaf| other.get(&leaf.device).is_none();
-            let left = self.roster.leaves().iter().filter(|leaf| missing_in(&roster, leaf));
-            changes.extend(left.cloned().map(Change::Left));
-            let joined = roster.leaves().iter().filter(|leaf| missing_in(&self.roster, leaf));
-            changes.extend(joined.cloned().map(Change::Joined));
-            self.roster = roster;
-            self.roster_hash = hash;
+        if self.counted != self.dag.len() {
+            self.recount(changes);
         }
         let routes = self.ring.routes().to_vec();
         if self.ring.choose(&self.roster, &self.roster_hash, now, &mut self.out) {
@@ -302,6 +296,19 @@ impl TopicLog {
         if self.ring.routes() != routes {
             self.put_topic();
         }
+    }
+
+    /// Recomputes the roster after operations came.
+    fn recount(&mut self, changes: &mut Vec<Change>) {
+        let roster = self.dag.roster();
+        let missing_in = |other: &Roster, leaf: &&Leaf| other.get(&leaf.device).is_none();
+        let left = self.roster.leaves().iter().filter(|leaf| missing_in(&roster, leaf));
+        changes.extend(left.cloned().map(Change::Left));
+        let joined = roster.leaves().iter().filter(|leaf| missing_in(&self.roster, leaf));
+        changes.extend(joined.cloned().map(Change::Joined));
+        self.counted = self.dag.len();
+        self.roster_hash = roster.hash();
+        self.roster = roster;
     }
 
     /// Signs an operation of this device and takes it in.

@@ -8,7 +8,7 @@ use crate::crypto::rng::Rng;
 use crate::identity::DeviceSecrets;
 use crate::limits::{DAY_MS, HOUR_MS, ROTATE_AT_COUNTER};
 use crate::time::UnixMillis;
-use crate::wire::List;
+use crate::wire::{List, Wire};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -320,4 +320,37 @@ fn keys_go_thirty_days_after_their_epoch() {
     b.save();
     assert_eq!(b.log.open_key(&sealed.header()).unwrap_err(), KeyError::Dropped);
     assert!(b.log.seal_key(&b.me).is_ok(), "the epoch in use stays");
+}
+
+#[test]
+fn an_epoch_for_a_thousand_devices_fits_its_packets() {
+    let mut founder = Peer::founder(5000, TopicKind::Room);
+    let members: Vec<DeviceSecrets> = (5001..6000).map(device).collect();
+    let bodies = members.iter().map(|me| OpBody::Add {
+        cert: Box::new(me.cert().clone()),
+        name: name("A member with a name of a usual length"),
+        invite_use: None,
+    });
+    let mut objects = founder.log.author_all(&founder.me, bodies, NOW).unwrap().0;
+    let epoch = founder.log.commit_epoch(&mut rng(1), &founder.me, NOW).unwrap().0;
+    assert_eq!(epoch.len(), 1 + 1000_usize.div_ceil(52));
+    objects.extend(epoch.iter().cloned());
+    let bytes: usize = epoch.iter().map(|object| object.to_bytes().len()).sum();
+    assert!((1_200_000..1_220_000).contains(&bytes), "{bytes}");
+    let packed = control::pack(&objects);
+    assert!(packed.iter().all(|content| content.len() <= crate::packet::MAX_CONTENT));
+    let read: Vec<ControlObject> = packed
+        .iter()
+        .flat_map(|content| control::ControlContent::from_bytes(content).unwrap().into_vec())
+        .collect();
+    assert_eq!(read, objects);
+    let mut last = Peer { me: members[998].clone(), ..Peer::newcomer(5999, &founder.log) };
+    for object in &read {
+        last.log.absorb(&last.me, object.clone(), NOW);
+    }
+    last.save();
+    assert_eq!(last.log.current_epoch(), founder.log.current_epoch());
+    let sealed = founder.log.seal_key(&founder.me).unwrap();
+    assert!(last.log.accept(last.log.open_key(&sealed.header()).unwrap()));
+    last.save();
 }
