@@ -314,3 +314,6 @@ impl Endpoint {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;
