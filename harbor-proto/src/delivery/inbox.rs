@@ -62,6 +62,15 @@ impl SenderChain {
         Accepted::New { order }
     }
 
+    /// For a new member: what the sender sent up to `(seq, id)` is not for this device and not missing.
+    pub fn begin_after(&mut self, seq: u64, id: MessageId) {
+        let newest = self.runs.last().map_or(0, |r| r.hi);
+        if newest < seq {
+            let lo = self.runs.first().map_or(seq, |r| r.lo);
+            self.runs = List::first([Run { lo, hi: seq, before_lo: MessageId::default(), last: id }]);
+        }
+    }
+
     fn insert(&mut self, mut new: Run) {
         let mut runs = core::mem::take(&mut self.runs).into_vec();
         let at = runs.partition_point(|r| r.lo < new.lo);

@@ -217,7 +217,7 @@ impl Endpoint {
                 self.publish(uid, &left.0);
                 self.flush_log(uid);
             }
-            (TopicState::Joining, _) => self.give_up_joining(uid),
+            (TopicState::Joining, _) => {}
             _ => return Err(CommandError::NotFound),
         }
         self.end(uid, TopicState::Left);

@@ -62,3 +62,239 @@ fn the_same_command_given_twice_is_one_message() {
     assert_eq!((first.id, first.order), (second.id, second.order));
     assert_eq!(net.history(0, &uid).len(), 1);
 }
+
+fn invite(net: &mut Net, n: usize, topic: TopicUid) -> Text<512> {
+    let Ok(Reply::Invite { invite }) = net.ask(n, Command::Invite { topic, expires_in_ms: 0 }) else {
+        panic!("refused")
+    };
+    net.pass_time(1_000);
+    invite.code
+}
+
+/// Two who know each other, everything working.
+fn pair(kind: TopicKind) -> (Net, TopicUid) {
+    let mut net = Net::new(2);
+    named(&mut net, 0, "Ana");
+    named(&mut net, 1, "Ben");
+    let uid = create(&mut net, 0, kind, "Boats");
+    let code = invite(&mut net, 0, uid);
+    net.ask(1, Command::Accept { code }).unwrap();
+    net.pass_time(1_000);
+    assert_eq!(net.topic(1, &uid).state, TopicState::Active);
+    (net, uid)
+}
+
+fn texts(net: &Net, n: usize, uid: &TopicUid) -> Vec<String> {
+    net.history(n, uid).into_iter().map(|(text, _, _)| text).collect()
+}
+
+/// State and path of the newest message.
+fn newest(net: &Net, n: usize, uid: &TopicUid) -> (Option<State>, Option<Path>) {
+    let (_, state, path) = net.history(n, uid).pop().unwrap();
+    (state, path)
+}
+
+#[test]
+fn an_invite_says_who_invites_and_lets_one_person_in() {
+    let mut net = Net::new(3);
+    for (n, who) in ["Ana", "Ben", "Cleo"].into_iter().enumerate() {
+        named(&mut net, n, who);
+    }
+    let uid = create(&mut net, 0, TopicKind::Room, "Boats");
+    let code = invite(&mut net, 0, uid);
+    let Ok(Reply::Preview { preview }) = net.ask(1, Command::Preview { code: code.clone() }) else {
+        panic!()
+    };
+    assert_eq!((preview.inviter_name.as_str(), preview.title.as_str()), ("Ana", "Boats"));
+    net.ask(1, Command::Accept { code: code.clone() }).unwrap();
+    net.pass_time(2_000);
+    let names = |net: &mut Net, n| {
+        net.topic(n, &uid).members.iter().map(|m| String::from(m.name.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&mut net, 0).len(), 2);
+    assert_eq!(names(&mut net, 0), names(&mut net, 1));
+    assert_eq!(texts(&net, 0, &uid), ["Ben joined"]);
+    assert_eq!(net.ask(2, Command::Accept { code }), Err(CommandError::InviteUsed));
+    assert_eq!(net.ask(1, Command::Invite { topic: uid, expires_in_ms: 0 }), Err(CommandError::Unauthorized));
+}
+
+#[test]
+fn who_is_there_gets_it_directly_and_the_node_sees_signals_only() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    let before = net.node.counters().clone();
+    say(&mut net, 0, uid, "one");
+    say(&mut net, 1, uid, "two");
+    net.pass_time(10_000);
+    assert_eq!(texts(&net, 0, &uid)[1..], ["one", "two"]);
+    assert_eq!(texts(&net, 1, &uid), ["one", "two"]);
+    let history = net.history(0, &uid);
+    assert_eq!((history[1].1, history[1].2), (Some(State::Delivered), Some(Path::Direct)));
+    assert_eq!(net.history(1, &uid)[0].2, Some(Path::Direct));
+    assert_eq!(net.node.counters().stored, before.stored, "nothing was stored");
+}
+
+#[test]
+fn without_direct_connections_it_is_relayed_at_once() {
+    let mut net = Net::new(2);
+    net.rtc_works = false;
+    named(&mut net, 0, "Ana");
+    named(&mut net, 1, "Ben");
+    let uid = create(&mut net, 0, TopicKind::Dm, "");
+    let code = invite(&mut net, 0, uid);
+    net.ask(1, Command::Accept { code }).unwrap();
+    net.pass_time(1_000);
+    say(&mut net, 1, uid, "hello");
+    net.pass_time(1_000);
+    assert_eq!(newest(&net, 1, &uid), (Some(State::Delivered), Some(Path::Relayed)));
+    assert_eq!(newest(&net, 0, &uid).1, Some(Path::Relayed));
+    assert_eq!(texts(&net, 0, &uid), ["Ben joined", "hello"]);
+}
+
+#[test]
+fn what_is_said_to_somebody_away_waits_on_the_node() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    net.kill(1);
+    for text in ["one", "two", "three"] {
+        say(&mut net, 0, uid, text);
+    }
+    net.pass_time(5_000);
+    assert_eq!(newest(&net, 0, &uid), (Some(State::Stored { nodes: 1 }), Some(Path::Stored)));
+    net.kill(0);
+    net.pass_time(60_000);
+    net.start(1);
+    net.pass_time(20_000);
+    assert_eq!(texts(&net, 1, &uid), ["one", "two", "three"]);
+    assert_eq!(net.topic(1, &uid).unread, 3);
+    net.start(0);
+    net.pass_time(5_000);
+    let states: Vec<_> = net.history(0, &uid)[1..].iter().map(|(_, state, _)| *state).collect();
+    assert_eq!(states, [Some(State::Delivered); 3]);
+}
+
+#[test]
+fn receipts_reach_a_sender_who_is_never_there_at_the_same_time() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    net.kill(1);
+    say(&mut net, 0, uid, "one");
+    net.pass_time(5_000);
+    net.kill(0);
+    net.start(1);
+    net.pass_time(30_000);
+    net.kill(1);
+    net.start(0);
+    net.pass_time(30_000);
+    assert_eq!(newest(&net, 0, &uid).0, Some(State::Delivered));
+}
+
+#[test]
+fn a_connection_that_breaks_loses_and_doubles_nothing() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    let mut all = Vec::new();
+    for round in 0..30 {
+        let text = format!("message {round}");
+        say(&mut net, round % 2, uid, &text);
+        all.push(text);
+        if round % 5 == 4 {
+            net.cut_rtc();
+        }
+        if round % 7 == 6 {
+            net.drop_link(round % 2);
+        }
+        net.pass_time(700);
+    }
+    net.pass_time(60_000);
+    assert_eq!(texts(&net, 1, &uid), all);
+    assert_eq!(texts(&net, 0, &uid)[1..], all);
+    assert!(
+        net.history(0, &uid)[1..].iter().all(|(_, state, _)| matches!(state, None | Some(State::Delivered)))
+    );
+}
+
+#[test]
+fn a_message_written_before_anybody_came_is_for_those_who_come() {
+    let mut net = Net::new(2);
+    named(&mut net, 0, "Ana");
+    named(&mut net, 1, "Ben");
+    let uid = create(&mut net, 0, TopicKind::Dm, "");
+    say(&mut net, 0, uid, "are you there?");
+    let code = invite(&mut net, 0, uid);
+    net.ask(1, Command::Accept { code }).unwrap();
+    net.pass_time(5_000);
+    assert_eq!(texts(&net, 1, &uid), ["are you there?"]);
+    assert_eq!(net.topic(1, &uid).missing, 0);
+}
+
+#[test]
+fn offline_for_nine_days_and_back() {
+    for days in [0, 9, 29] {
+        let (mut net, uid) = pair(TopicKind::Dm);
+        net.kill(1);
+        say(&mut net, 0, uid, "before");
+        net.pass_time(5_000);
+        net.skew += days * 86_400_000 / 2;
+        net.kill(0);
+        net.start(0);
+        net.pass_time(5_000);
+        say(&mut net, 0, uid, "between");
+        net.pass_time(60_000);
+        net.skew += days * 86_400_000 / 2;
+        net.start(1);
+        net.pass_time(60_000);
+        let expected: &[&str] = if days < 28 { &["before", "between"] } else { &["between"] };
+        assert!(
+            texts(&net, 1, &uid).ends_with(&expected.iter().map(|t| String::from(*t)).collect::<Vec<_>>()),
+            "{days}"
+        );
+        say(&mut net, 1, uid, "back");
+        net.pass_time(60_000);
+        assert_eq!(texts(&net, 0, &uid).pop().unwrap(), "back");
+    }
+}
+
+#[test]
+fn a_thousand_messages_change_epochs_in_time() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    for n in 0..1_100 {
+        say(&mut net, 0, uid, &format!("{n}"));
+    }
+    net.pass_time(60_000);
+    assert_eq!(texts(&net, 1, &uid).len(), 1_100);
+}
+
+#[test]
+fn who_leaves_is_gone_for_both() {
+    let (mut net, uid) = pair(TopicKind::Room);
+    net.ask(1, Command::Leave { topic: uid }).unwrap();
+    net.pass_time(60_000);
+    assert_eq!(net.topic(1, &uid).state, TopicState::Left);
+    assert_eq!(net.topic(0, &uid).members.len(), 1);
+    assert_eq!(texts(&net, 0, &uid), ["Ben joined", "Ben left"]);
+    net.ask(1, Command::Forget { topic: uid }).unwrap();
+    assert!(net.history(1, &uid).is_empty());
+    let code = invite(&mut net, 0, uid);
+    net.ask(1, Command::Accept { code }).unwrap();
+    net.pass_time(5_000);
+    say(&mut net, 0, uid, "welcome back");
+    net.pass_time(5_000);
+    assert_eq!(texts(&net, 1, &uid), ["welcome back"]);
+}
+
+#[test]
+fn bad_invites_say_what_is_wrong() {
+    let mut net = Net::new(2);
+    named(&mut net, 0, "Ana");
+    let uid = create(&mut net, 0, TopicKind::Room, "Boats");
+    let code = invite(&mut net, 0, uid);
+    let cut = Text::new(&code.as_str()[..code.as_str().len() - 3]).unwrap();
+    assert_eq!(net.ask(1, Command::Preview { code: cut }), Err(CommandError::BadInvite));
+    assert_eq!(net.ask(1, Command::Accept { code: code.clone() }), Err(CommandError::NotInitialized));
+    net.node_up = false;
+    net.drop_link(1);
+    let id = net.command(1, Command::Preview { code: code.clone() });
+    net.pass_time(20_000);
+    assert_eq!(net.peers[1].replies[&id], Err(CommandError::Offline));
+    net.skew += 8 * 86_400_000;
+    net.kill(1);
+    net.start(1);
+    assert_eq!(net.ask(1, Command::Preview { code }), Err(CommandError::InviteExpired));
+}
