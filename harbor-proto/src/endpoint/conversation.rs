@@ -39,7 +39,8 @@ crate::wire_struct! {
         pub(super) period: Option<u32>,
         pub(super) kind: PostKind,
         pub(super) key: PostKey,
-        pub(super) expiry_hour: u32,
+        /// Life of the packet, hours from when it is sealed.
+        pub(super) ttl_hours: u32,
         pub(super) content: Bytes<{ PACKET_SIZES[3] }>,
     }
 }
@@ -136,6 +137,8 @@ pub(super) struct Conversation {
     pub(super) pending: Pending,
     /// Lane written to in this week.
     pub(super) lane: (u32, u8),
+    /// How often a message was sealed again because a node called its packet expired.
+    pub(super) resealed: BTreeMap<u64, u8>,
 }
 
 impl Conversation {
@@ -150,6 +153,7 @@ impl Conversation {
             next_post: 0,
             pending: Pending::default(),
             lane: (0, 1),
+            resealed: BTreeMap::new(),
         }
     }
 

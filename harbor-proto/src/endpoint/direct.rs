@@ -134,10 +134,10 @@ impl Endpoint {
     }
 
     pub(super) fn on_signal(&mut self, uid: &TopicUid, signal: Signal) {
-        if let Body::App { bytes } = &signal.body {
-            if let Ok(receipts) = LiveReceipts::from_bytes(bytes) {
-                self.on_receipts(uid, &signal.from, &receipts);
-            }
+        if let Body::App { bytes } = &signal.body
+            && let Ok(receipts) = LiveReceipts::from_bytes(bytes)
+        {
+            self.on_receipts(uid, &signal.from, &receipts);
         }
         let now = self.now;
         if let Some(peering) = &mut self.peering {

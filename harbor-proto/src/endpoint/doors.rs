@@ -130,7 +130,7 @@ impl Endpoint {
             period: Some(0),
             kind: PostKind::Rendezvous,
             key: PostKey(link.content_key()),
-            expiry_hour: link.expires_hour.min(self.unix().hours() + MAX_TTL_HOURS),
+            ttl_hours: link.expires_hour.saturating_sub(self.unix().hours()).clamp(1, MAX_TTL_HOURS),
             content,
         };
         self.post(uid, post);
@@ -213,10 +213,10 @@ impl Endpoint {
         let object = opened.ok().and_then(|bytes| RendezvousObject::from_bytes(&bytes).ok());
         let Some(object) = object else { return Fate::Refused };
         match (&mut door.purpose, object) {
-            (Purpose::Looking { record, .. }, RendezvousObject::Record { record: found }) => {
-                if found.verify(&door.link) {
-                    *record = Some(found);
-                }
+            (Purpose::Looking { record, .. }, RendezvousObject::Record { record: found })
+                if found.verify(&door.link) =>
+            {
+                *record = Some(found);
             }
             (Purpose::Looking { used, .. }, RendezvousObject::Welcome { .. }) => *used = true,
             (Purpose::Given { requests, read, .. }, RendezvousObject::Request { request }) => {
@@ -231,10 +231,10 @@ impl Endpoint {
                 answered.insert(denied.request);
             }
             (Purpose::Joining { .. }, RendezvousObject::Welcome { part }) => self.on_welcome(&id, part),
-            (Purpose::Joining { joining, .. }, RendezvousObject::Denied { denied }) => {
-                if denied.request == joining.request.hash() && denied.verify(&joining.record) {
-                    self.joining_failed(&id, why(denied.why));
-                }
+            (Purpose::Joining { joining, .. }, RendezvousObject::Denied { denied })
+                if denied.request == joining.request.hash() && denied.verify(&joining.record) =>
+            {
+                self.joining_failed(&id, why(denied.why));
             }
             _ => {}
         }

@@ -103,7 +103,7 @@ impl Endpoint {
                     rs: rs.clone(),
                     period: None,
                     kind: PostKind::Control,
-                    expiry_hour: unix.hours() + MAX_TTL_HOURS,
+                    ttl_hours: MAX_TTL_HOURS,
                     content: Bytes::new(content.clone()).expect("pack keeps them below a packet"),
                 };
                 self.post(uid, post);

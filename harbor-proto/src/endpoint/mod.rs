@@ -219,6 +219,7 @@ impl Endpoint {
         let uids: Vec<TopicUid> = self.talks.keys().copied().collect();
         for uid in uids {
             self.age(&uid);
+            self.requeue(&uid);
             self.dirty.insert(uid);
         }
         self.close_expired_doors();

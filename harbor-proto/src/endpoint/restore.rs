@@ -28,6 +28,7 @@ impl fmt::Display for RestoreError {
 impl core::error::Error for RestoreError {}
 
 type Record = (Table, Vec<u8>, Vec<u8>);
+type LogRecord = (Shelf, Vec<u8>, Vec<u8>);
 
 impl Endpoint {
     /// An endpoint as its records left it; none for the first start. History (`Message`, `State`) is not needed
@@ -37,7 +38,7 @@ impl Endpoint {
     /// [`RestoreError`]: the disk's fault.
     pub fn restore(setup: Setup, records: impl IntoIterator<Item = Record>) -> Result<Self, RestoreError> {
         let mut endpoint = Self::empty(setup);
-        let mut logs: BTreeMap<TopicUid, Vec<(Shelf, Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+        let mut logs: BTreeMap<TopicUid, Vec<LogRecord>> = BTreeMap::new();
         let mut rest = Vec::new();
         for (table, key, value) in records {
             let shelf = match table {

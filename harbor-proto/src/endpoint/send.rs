@@ -16,6 +16,9 @@ use crate::uplink::Uplink;
 use crate::wire::{Bytes, Wire};
 use alloc::vec::Vec;
 
+/// How often a message is sealed again because a node calls it expired.
+const RESEALS: u8 = 3;
+
 impl Endpoint {
     /// Sends everything of a conversation that can be sent now.
     pub(super) fn dispatch(&mut self, uid: &TopicUid) {
@@ -77,6 +80,7 @@ impl Endpoint {
 
     fn seal(&mut self, uid: &TopicUid, seq: u64) -> bool {
         let unix = self.unix();
+        let hour = self.packet_hour();
         let receipts = self.receipts_to_carry(uid);
         let others = self.others(uid);
         let Some(me) = &self.me else { return false };
@@ -98,7 +102,7 @@ impl Endpoint {
         let draft = Draft {
             mailbox: &keys,
             kind: Kind::Message,
-            expiry_hour: unix.hours() + DEFAULT_TTL_HOURS,
+            expiry_hour: hour + DEFAULT_TTL_HOURS,
             delete_hash: hash(&[&key.delete_token]),
             header: key.header(),
             key: &key.key,
@@ -149,6 +153,7 @@ impl Endpoint {
         let relayed = waiting.iter().any(|d| self.is_present(d) && !self.is_direct(d));
         if relayed {
             self.pass(&keys.id(), &sealed.packet);
+            self.timers.insert(Timer::DirectAck(*uid, seq), self.now.plus(DIRECT_ACK_MS));
         }
         self.set_path(uid, seq, if relayed { Path::Relayed } else { Path::Stored });
         self.ship(Cargo::Message { uid: *uid, seq }, &keys, &sealed.packet);
@@ -163,10 +168,14 @@ impl Endpoint {
 
     pub(super) fn on_direct_timeout(&mut self, uid: &TopicUid, seq: u64) {
         let waits = |e: &crate::delivery::Entry| !e.waiting.is_empty() && e.nodes == 0 && !e.failed;
-        if self.talks.get(uid).and_then(|t| t.outbox.entries.get(&seq)).is_some_and(waits) {
-            self.through_nodes(uid, seq);
-            self.state_changed(uid, seq, false);
+        let entry = self.talks.get(uid).and_then(|t| t.outbox.entries.get(&seq));
+        match entry.map(|e| (e.path, waits(e))) {
+            Some((Some(Path::Direct), true)) => self.through_nodes(uid, seq),
+            // Whoever was thought to be there did not answer: it waits on a node.
+            Some((Some(Path::Relayed), _)) => self.set_path(uid, seq, Path::Stored),
+            _ => return,
         }
+        self.state_changed(uid, seq, true);
     }
 
     /// The page may be frozen any moment: nothing waits for a direct acknowledgement any more.
@@ -197,6 +206,31 @@ impl Endpoint {
             self.timers.remove(&timer);
             self.on_timer(timer);
         }
+    }
+
+    /// A node calls the packet expired. Clocks differ, so it is sealed anew, but not for ever.
+    pub(super) fn packet_expired(&mut self, uid: &TopicUid, seq: u64) {
+        let Some(talk) = self.talks.get_mut(uid) else { return };
+        let tries = talk.resealed.entry(seq).or_default();
+        *tries += 1;
+        if *tries > RESEALS {
+            talk.resealed.remove(&seq);
+            self.message_failed(uid, seq);
+        } else {
+            self.seal_again(uid, seq);
+        }
+    }
+
+    /// What is neither on its way nor waiting to be sent, because a mailbox or a node was full, is tried again.
+    pub(super) fn requeue(&mut self, uid: &TopicUid) {
+        let Some(talk) = self.talks.get_mut(uid) else { return };
+        let stranded = |seq: &u64| {
+            let cargo = Cargo::Message { uid: *uid, seq: *seq };
+            let direct = self.timers.contains_key(&Timer::DirectAck(*uid, *seq));
+            !direct && !self.shipments.values().any(|s| s.cargo == cargo)
+        };
+        let unsent = talk.outbox.entries.values().filter(|e| e.only_here()).map(|e| e.seq);
+        talk.todo.extend(unsent.filter(stranded).collect::<Vec<u64>>());
     }
 
     /// The packet of an entry cannot be used any longer; the message goes out in a new one.

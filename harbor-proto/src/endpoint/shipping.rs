@@ -5,6 +5,7 @@ use super::{Endpoint, Event, LinkId, MessageState, Output, StampId, Table, Timer
 use crate::delivery::parcel::{Parcel, Quote, Step, Verdict};
 use crate::delivery::plan::{CONTROL_LANE, next_lane};
 use crate::id::{HarborId, TopicUid};
+use crate::limits::DEFAULT_TTL_HOURS;
 use crate::packet::{Draft, Header, MailboxKeys, Packet, week};
 use crate::uplink::Tag;
 use crate::wire::link::Refusal;
@@ -69,7 +70,7 @@ impl Endpoint {
             let draft = Draft {
                 mailbox: &keys,
                 kind: post.kind.packet_kind(),
-                expiry_hour: post.expiry_hour,
+                expiry_hour: self.packet_hour() + post.ttl_hours,
                 delete_hash: [0; 32],
                 header: Header { leaf: u16::MAX, ..Header::default() },
                 key: &post.key.0,
@@ -171,19 +172,25 @@ impl Endpoint {
             (Verdict::NextLane, Cargo::Message { uid, seq }) => {
                 self.next_lane(&uid, seq);
             }
-            (Verdict::Reseal, Cargo::Message { uid, seq }) => self.seal_again(&uid, seq),
+            (Verdict::Reseal, Cargo::Message { uid, seq }) => self.packet_expired(&uid, seq),
             (Verdict::Dead, Cargo::Message { uid, seq }) => self.message_failed(&uid, seq),
-            (Verdict::Dead | Verdict::Reseal, Cargo::Post { uid, n }) => {
+            (Verdict::Dead, Cargo::Post { uid, n }) => {
                 self.cancel(cargo);
                 self.post_done(&uid, n);
             }
-            // The control lane has no next one; it empties as packets expire.
-            (Verdict::NextLane, Cargo::Post { .. }) => {
-                self.cancel(cargo);
-                self.at(Timer::Upkeep, now.plus(super::UPKEEP_MS));
-            }
+            // The control lane has no next one, it empties as packets expire; and every sealing takes the
+            // hour anew. The next upkeep ships the post again.
+            (Verdict::NextLane | Verdict::Reseal, Cargo::Post { .. }) => self.cancel(cargo),
         }
         self.drive_parcels(link);
+    }
+
+    /// The hour from which a packet's life counts: the node's where that is earlier than ours, within reason,
+    /// or a clock a little fast would make control packets live too long for every node.
+    pub(super) fn packet_hour(&self) -> u32 {
+        let own = self.unix().hours();
+        let theirs = self.links.values().filter_map(|l| l.node_hour(self.now)).min();
+        theirs.map_or(own, |hour| hour.clamp(own.saturating_sub(DEFAULT_TTL_HOURS), own))
     }
 
     fn next_lane(&mut self, uid: &TopicUid, seq: u64) {

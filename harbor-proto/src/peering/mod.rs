@@ -398,6 +398,9 @@ impl Peering {
         peer.connection = None;
         peer.failed(now);
         if open {
+            // Whether it is still there is to be heard from itself.
+            peer.present_until = None;
+            peer.answered = None;
             self.events.push_back(Event::Down { device });
         }
         let topics: Vec<TopicUid> = peer.topics.iter().copied().collect();

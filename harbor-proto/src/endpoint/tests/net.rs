@@ -4,7 +4,7 @@ use crate::endpoint::*;
 use crate::id::{EndpointId, HarborId};
 use crate::limits::MAX_TTL_HOURS;
 use crate::machine::Machine;
-use crate::node::{self, Append, Appended, ConnId, JobId, Node, NodeConfig, Page, Quota, Rate, SourceId};
+use crate::node::{self, Append, Appended, ConnId, Node, NodeConfig, Page, Quota, Rate, SourceId};
 use crate::time::{Instant, UnixMillis};
 use crate::wire::Wire;
 use crate::work::Solver;
@@ -58,6 +58,17 @@ impl Net {
             net.start(n);
         }
         net
+    }
+
+    /// Wall time jumps for everybody.
+    pub(super) fn skip(&mut self, ms: u64) {
+        self.skew += ms;
+        self.node_clock();
+        let unix = UnixMillis(self.now + self.skew);
+        for n in 0..self.peers.len() {
+            self.input(n, Input::Clock(unix));
+        }
+        self.run();
     }
 
     fn node_clock(&mut self) {
