@@ -66,7 +66,8 @@ pub enum Input {
     Sent { conn: ConnId, bytes: usize },
     /// The link is gone, whoever ended it.
     Closed { conn: ConnId },
-    /// Answer to [`Output::Append`], after the fsync that covers it. Answers come in commit order.
+    /// Answer to [`Output::Append`], after the fsync that covers it. Answers come in commit order, and a page
+    /// asked for after an answer shows what was answered; watchers lose packets otherwise.
     Appended { job: JobId, result: Result<Appended, AppendError> },
     /// Answer to [`Output::Read`].
     ReadDone { job: JobId, result: Result<Page, AppendError> },
@@ -90,7 +91,8 @@ pub struct Appended {
 pub enum AppendError {
     /// [`crate::mailbox::admit`] said so inside the transaction.
     Full,
-    /// The disk failed.
+    /// The disk failed. The packet is not in the log and does not turn up in it later: whoever stores it
+    /// again gets a new number. A shell that cannot say so must end all links.
     Failed,
 }
 
