@@ -6,6 +6,7 @@
 #![allow(unreachable_pub)]
 
 pub mod at_rest;
+pub mod endpoint;
 pub mod invite;
 pub mod node;
 pub mod packet;
@@ -21,4 +22,5 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("invite", invite::run),
     ("node", node::run),
     ("uplink", uplink::run),
+    ("endpoint", endpoint::run),
 ];
