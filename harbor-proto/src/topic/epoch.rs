@@ -32,7 +32,7 @@ crate::wire_struct! {
         pub parents: List<EpochId, MAX_EPOCH_PARENTS>,
         /// The operations that, with all before them, give the roster; ascending.
         pub frontier: List<OpId, MAX_FRONTIER>,
-        /// 1 + the greatest of the parents'.
+        /// 1 + the greatest of the parents', 1 without any.
         pub generation: u32,
         pub committer: DeviceId,
         pub roster_hash: [u8; 32],
@@ -111,7 +111,7 @@ pub enum HeaderError {
     Signature,
     /// The committer is not in the roster.
     Committer,
-    /// Not 1 + the greatest of its parents'.
+    /// Not one more than any parent's.
     Generation,
     /// The roster is not what the frontier says: somebody was slipped in or left out.
     Roster,
@@ -137,6 +137,10 @@ impl EpochHeader {
     /// Recomputes everything the header says; the roster it is for. `generation` gives the generation of a known
     /// epoch.
     ///
+    /// One known parent of exactly the generation before is enough: nobody can claim more generations than
+    /// there were epochs, a lower claim only makes the epoch less preferred, and a parent that never comes (of a
+    /// fork older than this device's membership) holds nothing up.
+    ///
     /// # Errors
     /// [`HeaderError`].
     pub fn check(
@@ -144,12 +148,12 @@ impl EpochHeader {
         dag: &Dag,
         generation: impl Fn(&EpochId) -> Option<u32>,
     ) -> Result<Roster, HeaderError> {
-        let mut greatest = 0;
-        for parent in self.parents.iter() {
-            greatest = greatest.max(generation(parent).ok_or(HeaderError::Unknown)?);
-        }
-        if greatest.checked_add(1) != Some(self.generation) {
-            return Err(HeaderError::Generation);
+        let follows = |before: Option<u32>| before.and_then(|g| g.checked_add(1)) == Some(self.generation);
+        let parents = || self.parents.iter().map(&generation);
+        let placed = if self.parents.is_empty() { self.generation == 1 } else { parents().any(follows) };
+        if !placed {
+            let waits = parents().any(|known| known.is_none());
+            return Err(if waits { HeaderError::Unknown } else { HeaderError::Generation });
         }
         self.check_apart_from_generation(dag)
     }
@@ -163,16 +167,19 @@ impl EpochHeader {
         if self.uid != dag.uid() || !ascending || self.frontier.is_empty() || self.generation == 0 {
             return Err(HeaderError::Shape);
         }
+        if !self.frontier.iter().all(|op| dag.contains(op)) {
+            return Err(HeaderError::Unknown);
+        }
+        let bytes = signed_bytes(EPOCH_DOMAIN, self, SIGNATURE);
+        if !sign::verify(&self.committer.0, &bytes, &self.signature) {
+            return Err(HeaderError::Signature);
+        }
         let roster = dag.roster_at(&self.frontier).ok_or(HeaderError::Unknown)?;
         if roster.get(&self.committer).is_none() {
             return Err(HeaderError::Committer);
         }
         if roster.hash() != self.roster_hash {
             return Err(HeaderError::Roster);
-        }
-        let bytes = signed_bytes(EPOCH_DOMAIN, self, SIGNATURE);
-        if !sign::verify(&self.committer.0, &bytes, &self.signature) {
-            return Err(HeaderError::Signature);
         }
         Ok(roster)
     }
@@ -337,12 +344,27 @@ mod tests {
         assert_eq!(refused(child.clone()), HeaderError::Generation);
         assert_eq!(child.check(&dag, |_| None), Err(HeaderError::Unknown));
         assert_eq!(child.check(&dag, |_| Some(u32::MAX)), Err(HeaderError::Generation));
-        assert!(resign(&admin, EpochHeader { generation: 5, ..child }).check(&dag, |_| Some(4)).is_ok());
         let uid = TopicUid([0; 32]);
         assert_eq!(refused(EpochHeader { uid, ..good.clone() }), HeaderError::Shape);
         let frontier = List::new([OpId([3; 32])].into()).unwrap();
         assert_eq!(refused(EpochHeader { frontier, ..good.clone() }), HeaderError::Unknown);
         assert_eq!(refused(EpochHeader { frontier: List::default(), ..good }), HeaderError::Shape);
+    }
+
+    #[test]
+    fn a_generation_follows_from_one_known_parent_and_never_from_a_claim() {
+        let (admin, _, dag) = room();
+        let (known, other) = (EpochId([1; 32]), EpochId([2; 32]));
+        let child = |generation| {
+            let parents = List::new([known, other].into()).unwrap();
+            resign(&admin, EpochHeader { parents, generation, ..committed(&admin, &dag).header })
+        };
+        let one_known = |id: &EpochId| (*id == known).then_some(4);
+        assert!(child(5).check(&dag, one_known).is_ok(), "the other may never come");
+        for generation in [1, 4, 6, u32::MAX] {
+            assert_eq!(child(generation).check(&dag, one_known), Err(HeaderError::Unknown));
+            assert_eq!(child(generation).check(&dag, |_| Some(4)), Err(HeaderError::Generation));
+        }
     }
 
     #[test]

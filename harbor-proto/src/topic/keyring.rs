@@ -166,9 +166,11 @@ impl Keyring {
 
     /// Headers not long out of use, oldest generation first: what a new member needs to place later epochs.
     pub(super) fn recent(&self, now: UnixMillis) -> Vec<&EpochHeader> {
-        let kept = |e: &&Entry| !e.dropped && e.superseded.is_none_or(|at| at.plus(KEEP_MS) > now);
-        let mut headers: Vec<&EpochHeader> =
-            self.epochs.values().filter(kept).map(|entry| &entry.header).collect();
+        let kept = |(id, e): &(&EpochId, &Entry)| {
+            self.current == Some(**id) || e.superseded.unwrap_or(e.since).plus(KEEP_MS) > now
+        };
+        let kept = self.epochs.iter().filter(kept);
+        let mut headers: Vec<&EpochHeader> = kept.map(|(_, entry)| &entry.header).collect();
         headers.sort_by_key(|header| header.generation);
         headers
     }

@@ -452,11 +452,9 @@ impl TopicLog {
             self.insert_op(op).map_err(Refused::Op)?;
         }
         for header in headers {
-            let known = |id: &EpochId| self.ring.generation(id);
-            let checked = if header.parents.iter().all(|parent| known(parent).is_some()) {
-                header.check(&self.dag, known)
-            } else {
-                header.check_apart_from_generation(&self.dag)
+            let checked = match header.check(&self.dag, |id| self.ring.generation(id)) {
+                Err(HeaderError::Unknown) => header.check_apart_from_generation(&self.dag),
+                checked => checked,
             };
             checked.map_err(Refused::Header)?;
             self.ring.insert(header, now, &mut self.out);

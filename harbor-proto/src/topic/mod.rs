@@ -24,6 +24,8 @@ pub use records::{RecordChange, Shelf};
 pub use restore::BadRecords;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod invite_tests;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,9 @@ use crate::wire::{List, Wire};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// Version of all records of a topic.
+const VERSION: u8 = 1;
+
 /// Records that do not make a topic: the disk's or our fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRecords;
@@ -53,7 +56,7 @@ impl TopicLog {
                 }
             }
         }
-        let topic = topic.ok_or(BadRecords)?;
+        let topic = topic.filter(|topic: &TopicRecord| topic.version == VERSION).ok_or(BadRecords)?;
         let mut ops = ops.into_values();
         let mut dag = Dag::new(ops.next().ok_or(BadRecords)?).map_err(|_| BadRecords)?;
         for op in ops {
@@ -77,7 +80,7 @@ impl TopicLog {
 
     pub(super) fn put_topic(&mut self) {
         let routes = List::first(self.ring.routes().iter().cloned());
-        let value = TopicRecord { version: 1, me: self.me, routes }.to_bytes();
+        let value = TopicRecord { version: VERSION, me: self.me, routes }.to_bytes();
         self.out.push(RecordChange::Put { shelf: Shelf::Topic, key: self.uid().0.to_vec(), value });
     }
 

@@ -30,8 +30,8 @@ pub(super) fn device(seed: u64) -> DeviceSecrets {
 }
 
 /// A device's records, as the endpoint would keep them.
-#[derive(Default)]
-pub(super) struct Disk(BTreeMap<(Shelf, Vec<u8>), Vec<u8>>);
+#[derive(Clone, Default)]
+pub(super) struct Disk(pub(super) BTreeMap<(Shelf, Vec<u8>), Vec<u8>>);
 
 impl Disk {
     pub(super) fn write(&mut self, changes: Vec<RecordChange>) {
@@ -69,7 +69,7 @@ impl Peer {
     }
 
     /// A device that knows only the Create and the first epoch, as if everything else were still on its way.
-    fn newcomer(seed: u64, founder: &TopicLog) -> Self {
+    pub(super) fn newcomer(seed: u64, founder: &TopicLog) -> Self {
         let me = device(seed);
         let create = founder.dag().ops().next().unwrap().clone();
         let mut log = TopicLog::begin(me.device_id(), create).unwrap();
@@ -92,7 +92,7 @@ impl Peer {
         changes
     }
 
-    fn add(&mut self, other: &DeviceSecrets) -> Vec<ControlObject> {
+    pub(super) fn add(&mut self, other: &DeviceSecrets) -> Vec<ControlObject> {
         let cert = Box::new(other.cert().clone());
         let body = OpBody::Add { cert, name: name("Member"), invite_use: None };
         let objects = self.log.author_all(&self.me, [body], NOW).unwrap().0;
@@ -100,7 +100,7 @@ impl Peer {
         objects
     }
 
-    fn leave(&mut self) -> Vec<ControlObject> {
+    pub(super) fn leave(&mut self) -> Vec<ControlObject> {
         let objects = self.log.leave(&self.me, NOW).unwrap().0;
         self.save();
         objects
@@ -121,7 +121,7 @@ fn shuffle<T>(items: &mut [T], rng: &mut Rng) {
 }
 
 /// A founder, members, and everything they published, with concurrent leaves and commits among it.
-fn lively(seed: u64) -> (Vec<Peer>, Vec<ControlObject>) {
+pub(super) fn lively(seed: u64) -> (Vec<Peer>, Vec<ControlObject>) {
     let mut founder = Peer::founder(seed, TopicKind::Room);
     let mut all = Vec::new();
     let mut peers: Vec<Peer> = (1..5).map(|n| Peer::newcomer(seed + n, &founder.log)).collect();
@@ -186,7 +186,7 @@ fn a_newcomer_given_everything_backwards_ends_where_the_others_are() {
     assert_eq!(late.log.waiting_len(), 0);
 }
 
-fn pair(seed: u64, kind: TopicKind) -> (Peer, Peer) {
+pub(super) fn pair(seed: u64, kind: TopicKind) -> (Peer, Peer) {
     let mut a = Peer::founder(seed, kind);
     let mut b = Peer::newcomer(seed + 1, &a.log);
     let mut objects = a.add(&b.me);
