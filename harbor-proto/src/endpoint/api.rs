@@ -305,7 +305,7 @@ crate::wire_struct! {
         pub unread: u32,
         /// Messages known to exist and not here yet (gaps in the senders' chains).
         pub missing: u32,
-        /// The newest message, for the list.
+        /// The newest message, for the list; its body is cut to 280 bytes.
         pub last: Option<Message>,
         pub created: UnixMillis,
     }

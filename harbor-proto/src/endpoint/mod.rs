@@ -219,6 +219,7 @@ impl Endpoint {
         let uids: Vec<TopicUid> = self.talks.keys().copied().collect();
         for uid in uids {
             self.age(&uid);
+            self.drop_expired(&uid);
             self.requeue(&uid);
             self.dirty.insert(uid);
         }

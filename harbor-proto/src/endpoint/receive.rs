@@ -16,7 +16,10 @@ use crate::packet::{Header, Kind, Packet};
 use crate::peering::Signal;
 use crate::topic::control::{ControlContent, control_key, signal_key};
 use crate::topic::{KeyError, OpenKey};
-use crate::wire::Wire;
+use crate::wire::{Bytes, Wire};
+
+/// Bytes of a message's body that the list of conversations keeps.
+const EXCERPT: usize = 280;
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,11 +131,15 @@ impl Endpoint {
         let mut clock = Clock::resume(talk.outbox.head.clock);
         let reading = clock.observe(content.clock, unix);
         talk.outbox.head.clock = clock.latest();
+        // Behind the wall clock the next reading is later anyway; ahead of it a restart must remember.
+        let ahead = wall_time(clock.latest()) > unix;
         let chain = talk.senders.entry(*author).or_default();
         let accepted = chain.accept(content.seq, id, content.prev, reading);
         let chain = chain.clone();
         let head = talk.outbox.head.clone();
-        self.put(Table::Outbox, key::entry(uid, 0), &head);
+        if ahead {
+            self.put(Table::Outbox, key::entry(uid, 0), &head);
+        }
         if content.kind != MessageType::Receipt && path != Path::Direct {
             self.owe_receipt(uid, author);
             let chain = self.talks[uid].senders[author].clone();
@@ -184,7 +191,7 @@ impl Endpoint {
         self.put(Table::Message, key::message(uid, &message.order), &message);
         let Some(talk) = self.talks.get_mut(uid) else { return };
         if talk.meta.last.as_ref().is_none_or(|last| last.order < message.order) {
-            talk.meta.last = Some(message.clone());
+            talk.meta.last = Some(excerpt(&message));
         }
         self.save_meta(uid);
         self.changed.insert(*uid);
@@ -222,4 +229,13 @@ impl Endpoint {
             self.delete(Table::Pending, key::pending(uid, id));
         }
     }
+}
+
+/// What the list of conversations shows of a message; a record of it is written with every message.
+fn excerpt(message: &Message) -> Message {
+    let mut end = message.body.len().min(EXCERPT);
+    while message.format != Format::Bytes && end > 0 && core::str::from_utf8(&message.body[..end]).is_err() {
+        end -= 1;
+    }
+    Message { body: Bytes::new(message.body[..end].to_vec()).unwrap_or_default(), ..message.clone() }
 }

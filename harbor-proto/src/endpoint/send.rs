@@ -12,6 +12,7 @@ use crate::delivery::{Binding, MessageType, Ranges};
 use crate::id::{DeviceId, TopicUid};
 use crate::limits::{DEFAULT_TTL_HOURS, DIRECT_ACK_MS};
 use crate::packet::{Draft, Kind, Packet, week};
+use crate::topic::KEEP_MS;
 use crate::uplink::Uplink;
 use crate::wire::{Bytes, Wire};
 use alloc::vec::Vec;
@@ -231,6 +232,16 @@ impl Endpoint {
         };
         let unsent = talk.outbox.entries.values().filter(|e| e.only_here()).map(|e| e.seq);
         talk.todo.extend(unsent.filter(stranded).collect::<Vec<u64>>());
+    }
+
+    /// Messages no node keeps any longer are not waited for: who was away for so long has missed them.
+    pub(super) fn drop_expired(&mut self, uid: &TopicUid) {
+        let over = self.unix().0.saturating_sub(KEEP_MS);
+        let Some(talk) = self.talks.get(uid) else { return };
+        let old = talk.outbox.entries.values().filter(|e| e.nodes > 0 && e.sent_at.0 < over);
+        for seq in old.map(|e| e.seq).collect::<Vec<u64>>() {
+            self.forget_entry(uid, seq);
+        }
     }
 
     /// The packet of an entry cannot be used any longer; the message goes out in a new one.
