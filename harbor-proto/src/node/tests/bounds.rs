@@ -1,7 +1,7 @@
 //! Nothing a client does makes the node grow without end.
 
 use super::*;
-use crate::limits::{LINK_QUEUE_HARD, LINK_QUEUE_SOFT, LINK_REQUESTS, LINK_SLOTS};
+use crate::limits::{LINK_QUEUE_HARD, LINK_QUEUE_SOFT, LINK_REQUESTS, LINK_SLOTS, NODE_READS};
 
 #[test]
 fn a_slow_watcher_is_told_once_and_its_watch_ends() {
@@ -122,6 +122,113 @@ fn slots_watches_links_and_requests_are_capped() {
     let why = Refusal::RateLimited { after_ms: 1000 };
     assert_eq!(world.take(A), [ToClient::Refused { req: 512, why }]);
     assert_eq!(world.node.load().jobs, LINK_REQUESTS);
+}
+
+#[test]
+fn a_crowded_node_gives_every_link_an_eighth() {
+    let keys = mailbox(1);
+    let mut world = World::with_two_links(NodeConfig { pass_bytes_per_sec: 1 << 30, ..config() });
+    for conn in [A, B] {
+        world.open(conn, 3, &keys);
+    }
+    world.watch(B, 3, &keys, start());
+    world.flowing = false;
+    // As if the other links had taken their shares.
+    world.node.queued_bytes += NODE_QUEUE;
+    for _ in 0..300 {
+        world.pass(A, 3, good(&keys, 1));
+    }
+    assert!(world.queued[&B] <= LINK_QUEUE_SOFT / 8);
+    assert_eq!(world.node.counters().pass_delivered, 126);
+    world.node.queued_bytes -= NODE_QUEUE;
+    world.pass(A, 3, good(&keys, 1));
+    assert_eq!(world.node.counters().pass_delivered, 127);
+}
+
+#[test]
+fn reads_are_shared_out_in_turn_and_never_more_than_the_node_may_have() {
+    let keys = mailbox(1);
+    let mut world = World::new(NodeConfig { links_per_source: 1000, ..config() });
+    world.eager = false;
+    let links = 100u64;
+    for conn in 0..links {
+        world.connect(ConnId(conn));
+        world.open(ConnId(conn), 0, &keys);
+        for req in 0..10 {
+            world.pull(ConnId(conn), req, 0, &keys, start(), 5);
+        }
+    }
+    assert_eq!(world.work.len(), NODE_READS);
+    let mut ends = 0;
+    while !world.work.is_empty() {
+        world.step(0);
+        world.step_answer(0);
+        world.input(Input::Usage { bytes: 0 });
+        assert!(world.work.len() <= NODE_READS);
+    }
+    for conn in 0..links {
+        let got = world.take(ConnId(conn));
+        ends += got.iter().filter(|frame| matches!(frame, ToClient::PullEnd { .. })).count();
+    }
+    assert_eq!(ends, 1000);
+}
+
+#[test]
+fn frames_over_the_rate_are_refused_pings_silently_and_shut_is_carried_out() {
+    let keys = mailbox(1);
+    let rate = Rate { burst: 3, every_ms: 1000 };
+    let mut world = World::with_two_links(NodeConfig { requests: rate, ..config() });
+    world.open(A, 1, &keys);
+    world.open(A, 2, &keys);
+    world.watch(A, 1, &keys, start());
+    world.take(A);
+    assert_eq!(world.node.load().watches, 1);
+    world.frame(A, &ToNode::Ping { token: 1 });
+    world.frame(A, &ToNode::Shut { slot: 1 });
+    assert_eq!(world.take(A), []);
+    assert_eq!(world.node.load().watches, 0);
+    world.watch(A, 2, &keys, start());
+    let why = Refusal::RateLimited { after_ms: 334 };
+    assert_eq!(world.take(A), [ToClient::SlotRefused { slot: 2, why }]);
+    assert_eq!(world.node.counters().refused[why.index()], 3);
+    // Another link of the same address has the same bucket; another address has its own.
+    world.frame(B, &ToNode::Ping { token: 1 });
+    assert_eq!(world.take(B)[1..], []);
+    world.input(Input::Connected { conn: ConnId(9), source: SourceId(9), entropy: [9; 32] });
+    world.frame(ConnId(9), &ToNode::Ping { token: 1 });
+    assert_eq!(world.take(ConnId(9))[1..], [ToClient::Pong { token: 1 }]);
+}
+
+#[test]
+fn passed_bytes_are_paid_once_per_receiver() {
+    let keys = mailbox(1);
+    let mut world = World::with_two_links(NodeConfig { pass_bytes_per_sec: 4096, ..config() });
+    for conn in [A, B] {
+        world.open(conn, 3, &keys);
+    }
+    for slot in 10..13 {
+        world.open(B, slot, &keys);
+        world.watch(B, slot, &keys, start());
+    }
+    world.take(A);
+    world.take(B);
+    for _ in 0..3 {
+        world.pass(A, 3, good(&keys, 1));
+    }
+    // 3 KiB, then 3 KiB more on what was left, then nothing until it is paid back.
+    let slots = |got: &[ToClient]| got.iter().filter(|f| matches!(f, ToClient::Item { .. })).count();
+    assert_eq!(slots(&world.take(B)), 6);
+    let refused = world.take(A);
+    let why = Refusal::RateLimited { after_ms: 501 };
+    assert_eq!(refused, [ToClient::SlotRefused { slot: 3, why }]);
+    world.now = world.now.plus(501);
+    world.pass(A, 3, good(&keys, 1));
+    assert_eq!(slots(&world.take(B)), 3);
+}
+
+#[test]
+fn an_idle_link_is_small() {
+    assert!(core::mem::size_of::<Link>() <= 256, "{}", core::mem::size_of::<Link>());
 }
 
 #[test]
