@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::failure::Failure;
-use ed25519_dalek::SigningKey;
+use harbor_proto::crypto::{Secret, sign::Keypair};
 use harbor_proto::id::EndpointId;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -81,12 +81,12 @@ fn private() -> OpenOptions {
 /// The node's key, made on the first start. Written beside its place and renamed, so that a crash leaves
 /// either no key or a whole one.
 fn identity(path: &Path) -> Result<EndpointId, Failure> {
-    let mut seed = [0; 32];
+    let mut seed = Secret([0; 32]);
     match File::open(path) {
         Ok(mut file) => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(|e| cannot("read", path, &e))?;
-            seed = bytes.try_into().map_err(|_| {
+            seed.0 = bytes.try_into().map_err(|_| {
                 Failure::other(format!(
                     "{} is damaged: a node key is 32 bytes. Restore it from a backup; deleting it gives this node a \
                      new identity.",
@@ -95,10 +95,10 @@ fn identity(path: &Path) -> Result<EndpointId, Failure> {
             })?;
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            getrandom::fill(&mut seed)
+            getrandom::fill(&mut seed.0)
                 .map_err(|e| Failure::other(format!("the system gives no random bytes: {e}")))?;
             let new = path.with_extension("new");
-            let write = |file: &mut File| file.write_all(&seed).and_then(|()| file.sync_all());
+            let write = |file: &mut File| file.write_all(&seed.0).and_then(|()| file.sync_all());
             private()
                 .create(true)
                 .truncate(true)
@@ -111,7 +111,7 @@ fn identity(path: &Path) -> Result<EndpointId, Failure> {
         }
         Err(e) => return Err(cannot("read", path, &e)),
     }
-    Ok(EndpointId(SigningKey::from_bytes(&seed).verifying_key().to_bytes()))
+    Ok(EndpointId(Keypair::from_secret(&seed).public()))
 }
 
 /// SQLite gives its side files the mode of the database, so it is made here, readable by this user alone.

@@ -193,3 +193,6 @@ async fn log_name(connection: &mut SqliteConnection) -> Result<[u8; 16], sqlx::E
 fn closed(job: JobId) -> Input {
     Input::ReadDone { job, result: Err(harbor_proto::node::AppendError::Failed) }
 }
+
+#[cfg(test)]
+mod tests;
