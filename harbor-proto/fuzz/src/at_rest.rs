@@ -7,7 +7,11 @@ use harbor_proto::crypto::Secret;
 pub fn run(input: &[u8]) {
     let key = Secret([1; 32]);
     let Some((&table, rest)) = input.split_first() else { return };
-    assert!(at_rest::open(&key, table, b"k", rest).is_err(), "nobody guesses keys");
+    // A fuzzer that sees every comparison learns to make tags; what opens must then be what sealing makes.
+    if let Ok(value) = at_rest::open(&key, table, b"k", rest) {
+        let nonce = rest[1..25].try_into().expect("as long as a record");
+        assert_eq!(at_rest::seal(&key, nonce, table, b"k", &value), rest, "one record, one form");
+    }
     let good = at_rest::seal(&key, &[2; 24], table, b"k", &rest[..rest.len().min(64)]);
     let mut bytes = good.clone();
     for change in rest.chunks_exact(2) {

@@ -14,8 +14,11 @@ mod script;
 pub mod uplink;
 pub mod wire;
 
+/// A target's body: panics when a promise is broken.
+pub type Body = fn(&[u8]);
+
 /// Every target: its name, which is that of its corpus folder, and its body.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Body)] = &[
     ("wire", wire::run),
     ("packet", packet::run),
     ("at_rest", at_rest::run),

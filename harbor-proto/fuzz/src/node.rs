@@ -229,10 +229,9 @@ impl Shell {
         let proof = keys.prove(&NODE, &challenge, verb, &Cursor::default());
         let write_proof = (flags & 1 == 0).then_some(proof);
         self.frame(conn, &ToNode::Open { slot, mailbox: keys.id(), opening: keys.opening(), write_proof });
-        if self.slot_refused(conn, slot).is_none() {
-            if let Some(client) = self.clients.get_mut(&conn) {
-                client.slots.insert(slot, which);
-            }
+        let refused = self.slot_refused(conn, slot).is_some();
+        if let Some(client) = self.clients.get_mut(&conn).filter(|_| !refused) {
+            client.slots.insert(slot, which);
         }
     }
 
