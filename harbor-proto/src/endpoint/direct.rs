@@ -6,7 +6,7 @@ use super::receive::Fate;
 use super::{Endpoint, LinkId, Output, Path, RtcId};
 use crate::delivery::plan::SIGNAL_LANE;
 use crate::delivery::{Ranges, Receipt};
-use crate::id::{DeviceId, PacketId, TopicUid};
+use crate::id::{DeviceId, HarborId, PacketId, TopicUid};
 use crate::packet::{Draft, Header, Kind, day};
 use crate::peering::{Address, Body, Event, Peering, Signal};
 use crate::topic::control::signal_key;
@@ -110,11 +110,19 @@ impl Endpoint {
 
     /// Signs, seals and passes a signal.
     pub(super) fn signal(&mut self, uid: &TopicUid, to: Option<Address>, body: Body) {
-        let (Some(me), Some(peering)) = (&self.me, &self.peering) else { return };
-        let Some(rs) = self.talks.get(uid).and_then(|t| t.log.as_ref()).and_then(|l| l.current_rs()).cloned()
-        else {
-            return;
-        };
+        if let Some((mailbox, packet)) = self.seal_signal(uid, to, body) {
+            self.pass(&mailbox, &packet);
+        }
+    }
+
+    fn seal_signal(
+        &mut self,
+        uid: &TopicUid,
+        to: Option<Address>,
+        body: Body,
+    ) -> Option<(HarborId, Vec<u8>)> {
+        let (me, peering) = (self.me.as_ref()?, self.peering.as_ref()?);
+        let rs = self.talks.get(uid)?.log.as_ref()?.current_rs().cloned()?;
         let today = day(self.unix());
         let signal = Signal::new(me.secrets.device(), peering.session(), to, body, uid, today);
         let keys = self.mail.keys(&rs, today, SIGNAL_LANE);
@@ -128,9 +136,7 @@ impl Endpoint {
             nonce: self.rng.array(),
             content: &signal.to_bytes(),
         };
-        if let Ok(packet) = draft.seal() {
-            self.pass(&keys.id(), &packet);
-        }
+        Some((keys.id(), draft.seal().ok()?))
     }
 
     pub(super) fn on_signal(&mut self, uid: &TopicUid, signal: Signal) {
@@ -186,10 +192,15 @@ impl Endpoint {
         }
     }
 
-    /// What goes to devices over signals: receipts, sealed for the topic.
+    /// What goes to devices over signals: receipts, sealed for the topic. They take the direct connections as
+    /// well: a link that is just breaking loses what is passed, and those who are connected no longer announce
+    /// themselves, so nobody would ask again.
     pub(super) fn signal_receipts(&mut self, uid: &TopicUid, receipts: Vec<Receipt>) {
-        if let Some(bytes) = Bytes::new(LiveReceipts::first(receipts).to_bytes()) {
-            self.signal(uid, None, Body::App { bytes });
+        let Some(bytes) = Bytes::new(LiveReceipts::first(receipts).to_bytes()) else { return };
+        let Some((mailbox, packet)) = self.seal_signal(uid, None, Body::App { bytes }) else { return };
+        self.send_direct_to_members(uid, &packet);
+        if !self.others(uid).iter().all(|device| self.is_direct(device)) {
+            self.pass(&mailbox, &packet);
         }
     }
 

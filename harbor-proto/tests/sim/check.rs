@@ -1,10 +1,15 @@
 //! What must hold at every step, whatever goes wrong, and what must come true once nothing does.
 
 use crate::disk::{NodeDisk, Records};
-use harbor_proto::endpoint::{Command, CommandError, Event, Message, Reply, Table, Write};
+use harbor_proto::crypto::Secret;
+use harbor_proto::crypto::kdf::{Context, derive};
+use harbor_proto::delivery::outbox::Entry;
+use harbor_proto::endpoint::{
+    Command, CommandError, DirectFrame, Event, Message, Reply, State, Table, Write,
+};
 use harbor_proto::id::{EndpointId, HarborId, MessageId, PacketId, TopicUid};
 use harbor_proto::node::Disconnect;
-use harbor_proto::packet::Packet;
+use harbor_proto::packet::{Kind, MailboxKeys, Packet};
 use harbor_proto::wire::Wire;
 use harbor_proto::wire::link::{Request, ToNode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +41,12 @@ pub(crate) struct Check {
     /// What was shown to a person, over all runs of a device.
     shown: BTreeMap<(usize, MessageId), Vec<u8>>,
     who: BTreeMap<EndpointId, usize>,
+    /// Header keys of the mailboxes that somebody sealed a message for.
+    header_keys: BTreeMap<HarborId, Secret>,
+    /// Every place in a ratchet that left a device, and the packet it was used for.
+    used: BTreeMap<(HarborId, [u8; 8], u16, u32), PacketId>,
+    /// Highest counter used.
+    pub(crate) highest_counter: u32,
     pub(crate) disconnects: Vec<Disconnect>,
     pub(crate) direct_opened: u64,
     pub(crate) stored_replies: u64,
@@ -115,6 +126,9 @@ impl Check {
     /// No message is in a history twice.
     pub(crate) fn persists(&mut self, device: usize, writes: &[Write]) {
         for write in writes {
+            if let Write::Put { table: Table::Outbox, value, .. } = write {
+                self.note_sealed(value);
+            }
             if let Write::Put { table: Table::Message, key, value } = write {
                 let message = Message::from_bytes(value).expect("history is readable");
                 self.genuine(device, &message);
@@ -140,6 +154,7 @@ impl Check {
     /// After a crash only what the disk kept counts.
     pub(crate) fn device_restarted(&mut self, device: usize, records: &Records) {
         self.history.retain(|(d, _), _| *d != device);
+        self.shown.retain(|(d, _), key| *d != device || records.contains_key(&(Table::Message, key.clone())));
         for ((table, key), value) in records {
             if *table == Table::Message {
                 let message = Message::from_bytes(value).expect("history is readable");
@@ -148,10 +163,40 @@ impl Check {
         }
     }
 
-    pub(crate) fn device_sends(&mut self, _device: usize, _bytes: &[u8]) {}
+    pub(crate) fn device_sends(&mut self, bytes: &[u8]) {
+        if let Ok(ToNode::Store { packet, .. } | ToNode::Pass { packet, .. }) = ToNode::from_bytes(bytes) {
+            self.leaves(&packet.0);
+        }
+    }
 
-    pub(crate) fn device_sends_peer(&mut self, _device: usize, _bytes: &[u8]) {
+    pub(crate) fn device_sends_peer(&mut self, bytes: &[u8]) {
         self.direct_frames += 1;
+        if let Ok(DirectFrame::Packet { packet }) = DirectFrame::from_bytes(bytes) {
+            self.leaves(&packet.0);
+        }
+    }
+
+    /// No place in a ratchet is used for two packets, whatever was lost in between.
+    fn leaves(&mut self, packet: &[u8]) {
+        let packet = Packet::parse(packet).expect("an own packet");
+        if packet.kind() != Kind::Message {
+            return;
+        }
+        let hk = self.header_keys.get(&packet.mailbox()).expect("sealed, written down, then sent");
+        let header = packet.open_header(hk).expect("own header");
+        let place = (packet.mailbox(), header.epoch, header.leaf, header.counter);
+        self.highest_counter = self.highest_counter.max(header.counter);
+        let before = self.used.insert(place, packet.id());
+        assert!(before.is_none_or(|id| id == packet.id()), "one message key for two packets");
+    }
+
+    fn note_sealed(&mut self, value: &[u8]) {
+        let Ok(Entry { sealed: Some(sealed), .. }) = Entry::from_bytes(value) else { return };
+        if let Some(packet) = Packet::parse(&sealed.packet) {
+            let keys = MailboxKeys::derive(&sealed.rs, sealed.period, sealed.lane);
+            assert_eq!(keys.id(), packet.mailbox(), "a packet for another mailbox than it says");
+            self.header_keys.insert(keys.id(), derive(Context::Header, &[&sealed.rs.0]));
+        }
     }
 
     /// Bodies in the history of a device, of this topic.
@@ -171,8 +216,27 @@ impl Check {
         let absent = pairs.filter(|(member, body)| !self.has(*member, body));
         absent.map(|(member, body)| (member, String::from_utf8_lossy(body).into_owned())).collect()
     }
+
+    /// Own messages of `device` that are not `Delivered`, from its records.
+    pub(crate) fn undelivered(&self, device: usize, records: &Records) -> Vec<(String, State)> {
+        let own = self.owed().into_iter().filter(|(_, said)| said.device == device);
+        let states = own.filter_map(|(body, _)| {
+            let line = self.history.get(&(device, body.clone()))?;
+            let state = state_of(&line.key, records)?;
+            (state != State::Delivered).then(|| (String::from_utf8_lossy(body).into_owned(), state))
+        });
+        states.collect()
+    }
 }
 
 fn key(message: &Message) -> Vec<u8> {
     [&message.topic.0[..], &message.order[..]].concat()
+}
+
+/// The state a page would show: the record beside the message overrides the message's own.
+fn state_of(key: &[u8], records: &Records) -> Option<State> {
+    if let Some(value) = records.get(&(Table::State, key.to_vec())) {
+        return State::decode(&mut harbor_proto::wire::Reader::new(value)).ok();
+    }
+    Message::from_bytes(records.get(&(Table::Message, key.to_vec()))?).ok()?.state
 }

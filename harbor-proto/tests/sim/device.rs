@@ -181,7 +181,7 @@ impl World {
             }
             Output::LinkSend { link, bytes } => {
                 if let Some(channel) = self.link_of(device, link) {
-                    self.check.device_sends(device, &bytes);
+                    self.check.device_sends(&bytes);
                     self.send_frame(channel, End::B, bytes);
                 }
             }

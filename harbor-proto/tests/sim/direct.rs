@@ -111,7 +111,7 @@ impl World {
 
     pub(crate) fn rtc_send(&mut self, device: usize, rtc: u32, bytes: Vec<u8>) {
         if let Some((channel, end)) = self.rtc_end(device, rtc) {
-            self.check.device_sends_peer(device, &bytes);
+            self.check.device_sends_peer(&bytes);
             self.send_frame(channel, end.other(), bytes);
         }
     }

@@ -1,0 +1,143 @@
+//! Members of one conversation on real endpoints, and what they do.
+
+use crate::world::{Client, MINUTE, SECOND, World};
+use harbor_proto::endpoint::{
+    Body, Command, CommandError, Endpoint, Format, Name, Reply, Setup, Table, TopicKind, TopicState,
+};
+use harbor_proto::id::TopicUid;
+use harbor_proto::wire::Text;
+use std::collections::BTreeSet;
+
+fn start(setup: Setup, records: Vec<(Table, Vec<u8>, Vec<u8>)>) -> Client {
+    Box::new(Endpoint::restore(setup, records).expect("its own records"))
+}
+
+pub(crate) struct Group {
+    pub(crate) world: World,
+    pub(crate) topic: TopicUid,
+    pub(crate) members: BTreeSet<usize>,
+    said: u64,
+}
+
+impl Group {
+    /// A conversation of `members` in a world that is still calm.
+    pub(crate) fn new(seed: u64, nodes: u64, members: usize, direct: bool) -> Self {
+        let mut world = World::new(seed, start);
+        for _ in 0..nodes {
+            world.add_station();
+        }
+        for _ in 0..members {
+            let device = world.add_device(direct);
+            named(&mut world, device);
+        }
+        let (kind, title) = (TopicKind::Room, name("Boats"));
+        let Ok(Reply::Topic { topic }) = ask(&mut world, 0, Command::CreateTopic { kind, title }) else {
+            panic!("no topic")
+        };
+        let mut group = Self { world, topic: topic.uid, members: BTreeSet::from([0]), said: 0 };
+        for device in 1..members {
+            group.join(device);
+        }
+        group
+    }
+
+    /// Lets `device` in by an invite of the founder, and waits until it is in.
+    pub(crate) fn join(&mut self, device: usize) {
+        let invite = Command::Invite { topic: self.topic, expires_in_ms: 0 };
+        let Ok(Reply::Invite { invite }) = ask(&mut self.world, 0, invite) else { panic!("no invite") };
+        // The link is not shown to anybody before its record had time to reach a node.
+        self.world.run_for(10 * SECOND);
+        self.accept(device, invite.code);
+        let (topic, members) = (self.topic, self.members.len() + 1);
+        let joined = |w: &mut World, d| self_view(w, d, &topic) == Some((TopicState::Active, members));
+        for _ in 0..120 {
+            self.world.run_for(SECOND);
+            // What a member says before it knows of the newcomer is not for the newcomer.
+            if self.members.iter().chain([&device]).all(|d| joined(&mut self.world, *d)) {
+                self.members.insert(device);
+                return;
+            }
+        }
+        panic!("device {device} did not get in: {:?}", self_view(&mut self.world, device, &topic));
+    }
+
+    fn accept(&mut self, device: usize, code: Text<512>) {
+        for _ in 0..20 {
+            match ask(&mut self.world, device, Command::Accept { code: code.clone() }) {
+                Ok(_) => return,
+                Err(CommandError::Offline | CommandError::Timeout) => self.world.run_for(5 * SECOND),
+                Err(why) => panic!("a good invite was refused: {why:?}"),
+            }
+        }
+        panic!("an invite could not be accepted");
+    }
+
+    /// Says something new; whether it was taken shows in the history.
+    pub(crate) fn say(&mut self, device: usize) -> Vec<u8> {
+        self.said += 1;
+        let text = format!("{} from {device}", self.said).into_bytes();
+        let mut client_ref = [0; 16];
+        client_ref[..8].copy_from_slice(&self.said.to_be_bytes());
+        let body = Body::new(text.clone()).expect("short");
+        self.world
+            .command(device, Command::Send { topic: self.topic, client_ref, format: Format::Text, body });
+        text
+    }
+
+    /// A member, by chance.
+    pub(crate) fn somebody(&mut self) -> usize {
+        let at = self.world.rng.below(self.members.len() as u64);
+        *self.members.iter().nth(usize::try_from(at).expect("few")).expect("below the length")
+    }
+
+    /// What is not yet as it should be.
+    pub(crate) fn owed(world: &World, topic: &TopicUid, members: &BTreeSet<usize>) -> Vec<String> {
+        let missing =
+            world.check.missing(topic, members).into_iter().map(|(d, body)| format!("{d} lacks {body:?}"));
+        let states = members.iter().flat_map(|m| {
+            let records = world.devices[*m].disk.records();
+            world
+                .check
+                .undelivered(*m, &records)
+                .into_iter()
+                .map(move |(body, s)| format!("{m}: {body:?} is {s:?}"))
+        });
+        missing.chain(states).collect()
+    }
+
+    /// The faults stop: within `ms` everybody has everything and everybody knows it.
+    pub(crate) fn settle(&mut self, ms: u64) {
+        self.world.calm();
+        let mut left = ms;
+        while left > 0 {
+            self.world.run_for(left.min(MINUTE));
+            left = left.saturating_sub(MINUTE);
+            if Self::owed(&self.world, &self.topic, &self.members).is_empty() {
+                return;
+            }
+        }
+        panic!("never came right: {:?}", Self::owed(&self.world, &self.topic, &self.members));
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("short")
+}
+
+fn named(world: &mut World, device: usize) {
+    ask(world, device, Command::SetName { name: name(&format!("member {device}")) }).expect("a name");
+}
+
+/// State and number of members as the device shows them.
+pub(crate) fn self_view(world: &mut World, device: usize, topic: &TopicUid) -> Option<(TopicState, usize)> {
+    let Ok(Reply::Topics { topics }) = ask(world, device, Command::Topics) else { return None };
+    topics.iter().find(|t| t.uid == *topic).map(|t| (t.state, t.members.len()))
+}
+
+/// A command and its answer, however long that takes.
+pub(crate) fn ask(world: &mut World, device: usize, command: Command) -> Result<Reply, CommandError> {
+    let number = world.command(device, command);
+    let answered = world.run_while(5 * MINUTE, |w| !w.devices[device].replies.contains_key(&number));
+    assert!(answered, "device {device} did not answer");
+    world.devices[device].replies.remove(&number).expect("just seen")
+}
