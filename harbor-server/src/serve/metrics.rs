@@ -31,6 +31,8 @@ fn samples(core: &Core, c: &Counters, load: &Load) -> Vec<Sample> {
         ("stored", true, "Packets accepted by store", c.stored),
         ("stored_new", true, "Of those, packets that were not there before", c.stored_new),
         ("passed", true, "Packets accepted by pass", c.passed),
+        ("stored_messages", true, "Of stored_new, message packets", c.stored_messages),
+        ("passed_messages", true, "Of passed, message packets", c.passed_messages),
         ("pass_delivered", true, "Deliveries of passed packets", c.pass_delivered),
         ("pass_dropped", true, "Passed packets not handed to a watcher whose queue was full", c.pass_dropped),
         ("watches", true, "Watches accepted", c.watches),
