@@ -1,0 +1,85 @@
+//! Who is in a conversation, and how to leave it.
+
+use super::avatar;
+use super::dialog::{Confirm, Dialog};
+use super::path;
+use crate::model::{app, name_or};
+use crate::text;
+use harbor_wasm::proto::endpoint::{Command, Member, Topic, TopicState};
+use harbor_wasm::proto::id::TopicUid;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::sync::Arc;
+
+/// What is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Leave,
+    Forget,
+}
+
+#[component]
+pub(crate) fn Details(
+    uid: TopicUid,
+    topic: Memo<Option<Arc<Topic>>>,
+    close: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let app = app();
+    let asking = RwSignal::new(None);
+    let active = move || topic.with(|t| t.as_deref().is_some_and(|t| t.state == TopicState::Active));
+    let leave = move || {
+        asking.set(None);
+        close();
+        app.perform(Command::Leave { topic: uid });
+    };
+    let forget = move || {
+        spawn_local(async move {
+            if let Err(sentence) = app.forget(uid).await {
+                app.trouble.set(Some(sentence));
+            }
+        });
+    };
+    let stay = move || asking.set(None);
+    view! {
+        <Dialog heading=text::chat::DETAILS close>
+            <h3>{text::details::MEMBERS}</h3>
+            <ul class="members" data-testid="members">
+                {move || topic.get().map(|t| t.members.iter().map(member).collect_view())}
+            </ul>
+            <div class="ways-out">
+                <Show when=active>
+                    <button class="button" type="button" data-testid="leave-button" on:click=move |_| asking.set(Some(Asking::Leave))>
+                        {text::details::LEAVE}
+                    </button>
+                </Show>
+                <button class="button danger" type="button" data-testid="forget-button" on:click=move |_| asking.set(Some(Asking::Forget))>
+                    {text::details::FORGET}
+                </button>
+            </div>
+            {move || asking.get().map(|what| match what {
+                Asking::Leave => view! {
+                    <Confirm question=text::details::LEAVE_ASK hint=text::details::LEAVE_HINT yes=text::details::LEAVE_YES testid="leave-yes" confirm=leave close=stay/>
+                }.into_any(),
+                Asking::Forget => view! {
+                    <Confirm question=text::details::FORGET_ASK hint=text::details::FORGET_HINT yes=text::details::FORGET_YES testid="forget-yes" confirm=forget close=stay/>
+                }.into_any(),
+            })}
+        </Dialog>
+    }
+}
+
+fn member(member: &Member) -> impl IntoView + use<> {
+    let name = name_or(&member.name, text::SOMEONE);
+    view! {
+        <li data-testid="member">
+            {avatar::person(&name, member.id.as_bytes())}
+            <span class="member-name" dir="auto">{name.clone()}</span>
+            {member.admin.then(|| view! { <span class="tag">{text::details::ADMIN}</span> })}
+            {if member.me {
+                view! { <span class="tag">{text::YOU}</span> }.into_any()
+            } else {
+                path::member(member.path).into_any()
+            }}
+        </li>
+    }
+}
