@@ -4,9 +4,12 @@ use crate::disk::{DeviceDisk, Records};
 use crate::link::{End, Owner};
 use crate::world::{Client, Clockwork, Happening, SECOND, World};
 use harbor_proto::endpoint::{
-    Command, CommandError, CommandId, Event, Input, LinkId, Output, Reply, Setup, StampId, Status, Table,
+    Command, CommandError, CommandId, DirectFrame, Event, Input, LinkId, Output, Reply, Setup, StampId,
+    Status, Table,
 };
 use harbor_proto::time::Instant;
+use harbor_proto::wire::Wire;
+use harbor_proto::wire::link::ToClient;
 use harbor_proto::work::Solver;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -104,6 +107,7 @@ impl World {
         let d = &mut self.devices[device];
         let at = d.now(self.now);
         let Some(machine) = &mut d.machine else { return };
+        self.trace.tell(self.now, || format!("{device} hears {}", heard(&input)));
         machine.handle_input(input, at);
         self.pump_device(device);
     }
@@ -207,6 +211,7 @@ impl World {
                 self.devices[device].replies.insert(id.0, result);
             }
             Output::Event(event) => {
+                self.trace.tell(self.now, || format!("{device} shows {}", shown(&event)));
                 self.check.event(device, &event);
                 if let Event::Status { status } = event {
                     self.devices[device].status = Some(status);
@@ -275,6 +280,24 @@ impl World {
             let link = LinkId(u32::try_from(owner.name).expect("a link's number"));
             self.tell(owner.actor, Input::LinkFrame { link, bytes });
         }
+    }
+}
+
+fn shown(event: &Event) -> String {
+    match event {
+        Event::Message { message } => {
+            format!("message {:?} {:?}", String::from_utf8_lossy(&message.body), message.path)
+        }
+        Event::State { seq, state, path, .. } => format!("{seq} is {state:?} {path:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn heard(input: &Input) -> String {
+    match input {
+        Input::LinkFrame { link, bytes } => format!("{link:?} {:?}", ToClient::from_bytes(bytes)),
+        Input::RtcFrame { rtc, bytes } => format!("{rtc:?} {:?}", DirectFrame::from_bytes(bytes)),
+        other => format!("{other:?}"),
     }
 }
 

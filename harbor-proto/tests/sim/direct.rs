@@ -83,7 +83,10 @@ impl World {
         let latency = self.between(1, 60);
         let channel = self.channels.add(Channel::new(owners, true, latency, self.now));
         for at in [End::A, End::B] {
-            let when = self.now + self.between(20, 300);
+            // No frame comes out of a channel before it is open.
+            let jitter = self.between(20, 300);
+            let Some(c) = self.channels.get_mut(channel) else { return };
+            let when = c.arrival(at, self.now, jitter);
             self.schedule(when, Happening::Opened { channel, at });
         }
     }

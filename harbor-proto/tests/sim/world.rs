@@ -103,6 +103,15 @@ impl Trace {
         }
     }
 
+    /// A line of the story that is not part of the hash.
+    pub(crate) fn tell(&self, now: u64, line: impl FnOnce() -> String) {
+        if self.loud {
+            let line: String = line().chars().take(150).collect();
+            std::io::Write::write_all(&mut std::io::stderr(), format!("{now:>10} {line}\n").as_bytes())
+                .expect("stderr");
+        }
+    }
+
     pub(crate) fn hash(&self) -> String {
         self.hasher.finalize().to_hex().to_string()
     }
