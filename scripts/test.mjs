@@ -50,8 +50,8 @@ const STEPS = {
 
   async vectors() {
     await ensureNodeModules();
-    const file = path.join("harbor-proto", "tests", "vectors", "check.test.mjs");
-    await counted("The protocol's bytes, recomputed in JavaScript", process.execPath, ["--test", file]);
+    const files = ["check", "topics"].map((f) => path.join("harbor-proto", "tests", "vectors", `${f}.test.mjs`));
+    await counted("The protocol's bytes, recomputed in JavaScript", process.execPath, ["--test", ...files]);
   },
 
   async rust() {
