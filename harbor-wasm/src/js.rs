@@ -4,15 +4,17 @@
 mod values;
 
 use crate::{Client, Options, Subscription, reflect, set_worker_spawner};
-use harbor_proto::endpoint::{Body, Command, CommandError, Format, Name, OrderKey, Reply, TopicKind};
+use harbor_proto::endpoint::{Body, Command, CommandError, Format, TopicKind};
 use harbor_proto::id::TopicUid;
 use harbor_proto::wire::Text;
-use js_sys::{Array, Function, Uint8Array};
+use js_sys::{Array, Function, Promise, Uint8Array};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use values::ToJs;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::future_to_promise;
 
 /// A client as JavaScript holds it.
 #[wasm_bindgen]
@@ -79,115 +81,89 @@ impl RawClient {
     }
 
     /// `{ id, name }`, or undefined before the first name.
-    pub async fn profile(&self) -> Thrown<JsValue> {
-        self.ask(Command::Profile).await
+    pub fn profile(&self) -> Promise {
+        self.ask(Ok(Command::Profile))
     }
 
     #[wasm_bindgen(js_name = setName)]
-    pub async fn set_name(&self, name: String) -> Thrown<JsValue> {
-        self.ask(Command::SetName { name: text(name)? }).await
+    pub fn set_name(&self, name: String) -> Promise {
+        self.ask(text(name).map(|name| Command::SetName { name }))
     }
 
-    pub async fn status(&self) -> Thrown<JsValue> {
-        self.ask(Command::Status).await
+    pub fn status(&self) -> Promise {
+        self.ask(Ok(Command::Status))
     }
 
-    pub async fn topics(&self) -> Thrown<JsValue> {
-        self.ask(Command::Topics).await
+    pub fn topics(&self) -> Promise {
+        self.ask(Ok(Command::Topics))
     }
 
     #[wasm_bindgen(js_name = createRoom)]
-    pub async fn create_room(&self, title: String) -> Thrown<JsValue> {
-        let title: Name = text(title)?;
-        self.ask(Command::CreateTopic { kind: TopicKind::Room, title }).await
+    pub fn create_room(&self, title: String) -> Promise {
+        self.ask(text(title).map(|title| Command::CreateTopic { kind: TopicKind::Room, title }))
     }
 
-    pub async fn invite(&self, topic: String, expires_in_ms: f64) -> Thrown<JsValue> {
-        self.ask(Command::Invite { topic: uid(&topic)?, expires_in_ms: millis(expires_in_ms) }).await
+    pub fn invite(&self, topic: &str, expires_in_ms: f64) -> Promise {
+        let expires_in_ms = millis(expires_in_ms);
+        self.ask(uid(topic).map(|topic| Command::Invite { topic, expires_in_ms }))
     }
 
-    pub async fn preview(&self, code: String) -> Thrown<JsValue> {
-        self.ask(Command::Preview { code: invite_code(code)? }).await
-    }
-
-    pub async fn accept(&self, code: String) -> Thrown<JsValue> {
-        self.ask(Command::Accept { code: invite_code(code)? }).await
+    pub fn accept(&self, code: String) -> Promise {
+        let code = Text::new(code).ok_or(CommandError::BadInvite);
+        self.ask(code.map(|code| Command::Accept { code }))
     }
 
     /// `data` is a string or a Uint8Array; `client_ref` 16 bytes, the same for the same message.
-    pub async fn send(&self, topic: String, client_ref: Vec<u8>, data: JsValue) -> Thrown<JsValue> {
-        let (format, body) = match data.as_string() {
-            Some(text) => (Format::Text, text.into_bytes()),
-            None => (Format::Bytes, Uint8Array::new(&data).to_vec()),
-        };
-        let client_ref = client_ref.try_into().map_err(|_| bad_input())?;
-        let body = Body::new(body).ok_or_else(bad_input)?;
-        self.ask(Command::Send { topic: uid(&topic)?, client_ref, format, body }).await
+    pub fn send(&self, topic: &str, client_ref: &[u8], data: &JsValue) -> Promise {
+        self.ask(send(topic, client_ref, data))
     }
 
-    pub async fn retry(&self, topic: String, seq: f64) -> Thrown<JsValue> {
-        self.ask(Command::Retry { topic: uid(&topic)?, seq: millis(seq) }).await
-    }
-
-    #[wasm_bindgen(js_name = markSeen)]
-    pub async fn mark_seen(&self, topic: String) -> Thrown<JsValue> {
-        self.ask(Command::MarkSeen { topic: uid(&topic)? }).await
-    }
-
-    pub async fn leave(&self, topic: String) -> Thrown<JsValue> {
-        self.ask(Command::Leave { topic: uid(&topic)? }).await
-    }
-
-    pub async fn forget(&self, topic: String) -> Thrown<JsValue> {
-        self.ask(Command::Forget { topic: uid(&topic)? }).await
-    }
-
-    #[wasm_bindgen(js_name = setDirect)]
-    pub async fn set_direct(&self, enabled: bool) -> Thrown<JsValue> {
-        self.ask(Command::SetDirect { enabled }).await
+    pub fn leave(&self, topic: &str) -> Promise {
+        self.ask(uid(topic).map(|topic| Command::Leave { topic }))
     }
 
     /// `{ messages, more }`, oldest first, the page just before the order key `before`.
-    pub async fn history(&self, topic: String, before: Option<String>, limit: u32) -> Thrown<JsValue> {
-        let before = match before {
-            Some(hex) => Some(
-                OrderKey::try_from(values::unhex(&hex).ok_or_else(bad_input)?).map_err(|_| bad_input())?,
-            ),
-            None => None,
-        };
-        let page = self.client.history(uid(&topic)?, before, limit).await.map_err(failed)?;
-        Ok(page.to_js())
+    pub fn history(&self, topic: &str, before: Option<String>, limit: u32) -> Promise {
+        let (client, topic) = (self.client.clone(), uid(topic));
+        let before = before.map(|hex| fixed::<16>(&hex).ok_or(CommandError::BadInput)).transpose();
+        promise(Box::pin(async move { Ok(client.history(topic?, before?, limit).await?.to_js()) }))
     }
 
-    async fn ask(&self, command: Command) -> Thrown<JsValue> {
-        let reply: Reply = self.client.request(command).await.map_err(failed)?;
-        Ok(reply.to_js())
+    fn ask(&self, command: Result<Command, CommandError>) -> Promise {
+        let client = self.client.clone();
+        promise(Box::pin(async move { Ok(client.request(command?).await?.to_js()) }))
     }
+}
+
+/// One function for every call: each `async fn` exported would bring its own copy of the promise machinery.
+fn promise(work: Pin<Box<dyn Future<Output = Result<JsValue, CommandError>>>>) -> Promise {
+    future_to_promise(async move { work.await.map_err(|why| thrown(why.code())) })
+}
+
+fn send(topic: &str, client_ref: &[u8], data: &JsValue) -> Result<Command, CommandError> {
+    let (format, body) = match data.as_string() {
+        Some(text) => (Format::Text, text.into_bytes()),
+        None => (Format::Bytes, Uint8Array::new(data).to_vec()),
+    };
+    let client_ref = client_ref.try_into().map_err(|_| CommandError::BadInput)?;
+    let body = Body::new(body).ok_or(CommandError::BadInput)?;
+    Ok(Command::Send { topic: uid(topic)?, client_ref, format, body })
+}
+
+fn text<const MAX: usize>(value: String) -> Result<Text<MAX>, CommandError> {
+    Text::new(value).ok_or(CommandError::BadInput)
+}
+
+fn fixed<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    values::unhex(hex)?.try_into().ok()
+}
+
+fn uid(hex: &str) -> Result<TopicUid, CommandError> {
+    fixed(hex).map(TopicUid).ok_or(CommandError::NotFound)
 }
 
 fn thrown(code: &str) -> JsValue {
     reflect::object(&[("code", &code.into())]).into()
-}
-
-fn failed(why: CommandError) -> JsValue {
-    thrown(why.code())
-}
-
-fn bad_input() -> JsValue {
-    failed(CommandError::BadInput)
-}
-
-fn text<const MAX: usize>(value: String) -> Thrown<Text<MAX>> {
-    Text::new(value).ok_or_else(bad_input)
-}
-
-fn invite_code(value: String) -> Thrown<Text<512>> {
-    Text::new(value).ok_or_else(|| failed(CommandError::BadInvite))
-}
-
-fn uid(hex: &str) -> Thrown<TopicUid> {
-    let bytes = values::unhex(hex).and_then(|bytes| bytes.try_into().ok());
-    bytes.map(TopicUid).ok_or_else(|| failed(CommandError::NotFound))
 }
 
 /// A count or duration of JavaScript's; nonsense is zero.

@@ -2,8 +2,7 @@
 
 use crate::Page;
 use harbor_proto::endpoint::{
-    Event, Format, Invite, Member, Message, Path, Preview, Profile, Reply, State, Status, Topic, TopicKind,
-    TopicState,
+    Event, Format, Invite, Member, Message, Path, Profile, Reply, State, Status, Topic, TopicKind, TopicState,
 };
 use harbor_proto::time::UnixMillis;
 use js_sys::{Array, Uint8Array};
@@ -67,7 +66,8 @@ impl ToJs for Reply {
             Self::Topic { topic } => topic.to_js(),
             Self::Topics { topics } => list(topics),
             Self::Invite { invite } => invite.to_js(),
-            Self::Preview { preview } => preview.to_js(),
+            // Nobody here asks for one.
+            Self::Preview { .. } => JsValue::UNDEFINED,
             Self::Sent { message } => message.to_js(),
             Self::Status { status } => status.to_js(),
         }
@@ -203,19 +203,6 @@ impl ToJs for Message {
 impl ToJs for Invite {
     fn to_js(&self) -> JsValue {
         object([("code", self.code.as_str().into()), ("expires", time(self.expires))])
-    }
-}
-
-impl ToJs for Preview {
-    fn to_js(&self) -> JsValue {
-        object([
-            ("inviter", hex(&self.inviter.0)),
-            ("inviterName", self.inviter_name.as_str().into()),
-            ("kind", kind_name(self.kind).into()),
-            ("title", self.title.as_str().into()),
-            ("expires", time(self.expires)),
-            ("already", self.already.map_or(JsValue::UNDEFINED, |uid| hex(&uid.0))),
-        ])
     }
 }
 

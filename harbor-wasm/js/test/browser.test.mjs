@@ -1,0 +1,144 @@
+// The installed package in a real browser, as a plain module script, without a node: what works offline.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { example } from "./setup.mjs";
+
+let server;
+let context;
+let profile;
+let base;
+
+before(async () => {
+  server = spawn(process.execPath, ["serve.mjs", "0"], { cwd: example, stdio: ["ignore", "pipe", "inherit"] });
+  base = await new Promise((resolve) => server.stdout.setEncoding("utf8").on("data", (text) => resolve(text.trim())));
+  profile = await mkdtemp(path.join(os.tmpdir(), "harbor-profile-"));
+  context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-first-run", "--disable-background-networking"],
+  });
+});
+
+after(async () => {
+  await context?.close();
+  server?.kill();
+  await rm(profile, { recursive: true, force: true });
+});
+
+/** A blank page of the example's origin with the package on `window.h`. */
+async function page() {
+  const page = await context.newPage();
+  await page.goto(`${base}style.css`);
+  await page.evaluate(async () => {
+    window.h = await import("/node_modules/harbor-wasm/dist/browser.js");
+  });
+  return page;
+}
+
+const connected = async (page, name) => {
+  await page.evaluate(async (name) => {
+    window.harbor = await h.connect({ name, displayName: "Ana", node: "http://127.0.0.1:9/" });
+  }, name);
+  return page;
+};
+
+test("the example opens, takes a message without a node and has it after a reload", async () => {
+  const page = await context.newPage();
+  await page.goto(`${base}?name=Ana&node=http://127.0.0.1:9/`);
+  await page.locator("body[data-ready]").waitFor();
+  await page.fill("#text", "written offline");
+  await page.press("#text", "Enter");
+  await page.getByText("Ana: written offline queued").waitFor();
+  await page.reload();
+  await page.getByText("Ana: written offline queued").waitFor();
+  assert.equal(await page.locator("#log li").count(), 1);
+  await page.close();
+});
+
+test("history goes back by pages and comes in order", async () => {
+  const tab = await connected(await page(), "pages");
+  const result = await tab.evaluate(async () => {
+    const room = await harbor.topic("Pages");
+    for (let n = 1; n <= 25; n++) await room.send(`number ${n}`);
+    const texts = [];
+    let cursor;
+    let pages = 0;
+    do {
+      const page = await room.history({ limit: 10, before: cursor });
+      texts.unshift(...page.items.map((m) => m.data));
+      cursor = page.cursor;
+      pages++;
+    } while (cursor);
+    return { texts, pages };
+  });
+  assert.deepEqual(result.texts, Array.from({ length: 25 }, (_, n) => `number ${n + 1}`));
+  assert.ok(result.pages >= 3);
+  await tab.close();
+});
+
+test("two tabs share one identity, and the second takes over", async () => {
+  const one = await connected(await page(), "tabs");
+  const two = await connected(await page(), "tabs");
+  const id = (tab) => tab.evaluate(() => harbor.identity.id);
+  assert.equal(await id(one), await id(two));
+  assert.deepEqual(await Promise.all([one, two].map((t) => t.evaluate(() => harbor.status.leader))), [true, false]);
+  await two.evaluate(async () => {
+    window.room = await harbor.topic("Shared");
+    window.heard = [];
+    room.subscribe((message) => heard.push(message.data));
+    await room.send("through the other tab");
+  });
+  await two.waitForFunction(() => heard.includes("through the other tab"));
+  await one.close();
+  await two.waitForFunction(() => harbor.status.leader);
+  await two.evaluate(() => room.send("by myself"));
+  await two.waitForFunction(() => heard.length === 2 && heard[1] === "by myself");
+  assert.deepEqual(await two.evaluate(async () => (await room.history()).items.map((m) => m.data)), [
+    "through the other tab",
+    "by myself",
+  ]);
+  await two.close();
+});
+
+test("errors have codes, signals are heeded, closing ends everything", async () => {
+  const tab = await connected(await page(), "errors");
+  const result = await tab.evaluate(async () => {
+    const code = (promise) => promise.then(() => "none", (e) => (h.isHarborError(e) ? e.code : String(e)));
+    const room = await harbor.topic("Errors");
+    const out = {
+      bad: await code(harbor.accept("https://example.com/#nonsense")),
+      big: await code(room.send("x".repeat(70_000))),
+      shape: await code(room.send(42)),
+      aborted: await code(harbor.topics({ signal: AbortSignal.abort() })),
+      unknown: await code(harbor.topic("ab".repeat(32))),
+      same: (await harbor.topic("Errors")).id === room.id && (await harbor.topic(room.id)).id === room.id,
+    };
+    const loop = (async () => {
+      for await (const _ of room);
+      return "ended";
+    })();
+    const receipt = await room.send(new Uint8Array([1, 2, 3]));
+    await harbor.close();
+    out.loop = await loop;
+    out.receipt = await code(receipt.delivered);
+    out.closed = await code(room.send("late"));
+    out.state = harbor.status.state;
+    const again = await h.connect({ name: "errors", node: "http://127.0.0.1:9/" });
+    out.kept = again.identity.displayName;
+    out.bytes = (await (await again.topic("Errors")).history()).items.map((m) => [...m.data]);
+    await again.close();
+    await h.erase("errors");
+    const fresh = await h.connect({ name: "errors", node: "http://127.0.0.1:9/" });
+    out.fresh = fresh.identity.id !== again.identity.id && (await fresh.topics()).length === 0;
+    return out;
+  });
+  assert.deepEqual(result, {
+    bad: "bad_invite", big: "bad_input", shape: "bad_input", aborted: "aborted", unknown: "not_found", same: true,
+    loop: "ended", receipt: "closed", closed: "closed", state: "closed", kept: "Ana", bytes: [[1, 2, 3]], fresh: true,
+  });
+  await tab.close();
+});
