@@ -4,9 +4,12 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test as run } from "node:test";
 import { chromium } from "playwright-core";
 import { example } from "./setup.mjs";
+
+/** A page that hangs fails instead of holding everything up. */
+const test = (name, fn) => run(name, { timeout: 120_000 }, fn);
 
 let server;
 let context;
