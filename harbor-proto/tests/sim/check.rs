@@ -43,6 +43,8 @@ pub(crate) struct Check {
     who: BTreeMap<EndpointId, usize>,
     /// Header keys of the mailboxes that somebody sealed a message for.
     header_keys: BTreeMap<HarborId, Secret>,
+    /// Lanes of the mailboxes that somebody sealed a message for.
+    pub(crate) mailboxes: BTreeMap<HarborId, u8>,
     /// Every place in a ratchet that left a device, and the packet it was used for.
     used: BTreeMap<(HarborId, [u8; 8], u16, u32), PacketId>,
     /// Highest counter used.
@@ -195,6 +197,7 @@ impl Check {
         if let Some(packet) = Packet::parse(&sealed.packet) {
             let keys = MailboxKeys::derive(&sealed.rs, sealed.period, sealed.lane);
             assert_eq!(keys.id(), packet.mailbox(), "a packet for another mailbox than it says");
+            self.mailboxes.insert(keys.id(), sealed.lane);
             self.header_keys.insert(keys.id(), derive(Context::Header, &[&sealed.rs.0]));
         }
     }

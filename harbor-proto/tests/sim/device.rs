@@ -20,6 +20,9 @@ pub(crate) struct Device {
     pub(crate) disk: DeviceDisk,
     pub(crate) skew: i64,
     pub(crate) online: bool,
+    /// Asleep since then: its clock stands still, and what happens to it is told on waking.
+    asleep: Option<u64>,
+    missed: Vec<Input>,
     /// Whether it makes direct connections.
     pub(crate) direct: bool,
     /// Crash when this many more transactions were written.
@@ -38,7 +41,8 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn next_timer(&self) -> Option<u64> {
-        self.machine.as_ref()?.poll_timeout().map(|at| self.clock.world(at))
+        let machine = self.machine.as_ref().filter(|_| self.asleep.is_none())?;
+        machine.poll_timeout().map(|at| self.clock.world(at))
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -90,6 +94,8 @@ impl World {
         }
         d.todo.clear();
         d.solving.clear();
+        d.missed.clear();
+        d.asleep = None;
         d.disk.crash(&mut self.rng);
         let run = d.run;
         self.trace.note(self.now, "device crashes", device as u64, &[]);
@@ -105,6 +111,9 @@ impl World {
 
     pub(crate) fn tell(&mut self, device: usize, input: Input) {
         let d = &mut self.devices[device];
+        if d.asleep.is_some() {
+            return d.missed.push(input);
+        }
         let at = d.now(self.now);
         let Some(machine) = &mut d.machine else { return };
         self.trace.tell(self.now, || format!("{device} hears {}", heard(&input)));
@@ -147,6 +156,30 @@ impl World {
             }
         }
         self.tell(device, Input::Network { online });
+    }
+
+    /// The lid is closed: nothing runs, the monotonic clock stands, links die unnoticed.
+    pub(crate) fn sleep(&mut self, device: usize) {
+        self.devices[device].asleep.get_or_insert(self.now);
+        let run = self.devices[device].run;
+        let mine = |c: &crate::link::Channel| {
+            let at = |end| c.owner(end).actor == device && c.owner(end).run == run;
+            at(End::A) || (c.direct && at(End::B))
+        };
+        for channel in self.channels.select(mine) {
+            self.break_channel(channel);
+        }
+    }
+
+    /// The lid is opened; the shell notices that the wall clock went on without it.
+    pub(crate) fn wake(&mut self, device: usize) {
+        let Some(since) = self.devices[device].asleep.take() else { return };
+        self.devices[device].clock.stood_still(self.now - since);
+        let wall = self.wall(self.devices[device].skew);
+        self.tell(device, Input::Clock(wall));
+        for input in std::mem::take(&mut self.devices[device].missed) {
+            self.tell(device, input);
+        }
     }
 
     /// The wall clock of a device jumps.

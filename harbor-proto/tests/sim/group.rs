@@ -2,10 +2,10 @@
 
 use crate::world::{Client, MINUTE, SECOND, World};
 use harbor_proto::endpoint::{
-    Body, Command, CommandError, Endpoint, Format, Name, Reply, Setup, Table, TopicKind, TopicState,
+    Body, Command, CommandError, Endpoint, Format, Message, Name, Reply, Setup, Table, TopicKind, TopicState,
 };
 use harbor_proto::id::TopicUid;
-use harbor_proto::wire::Text;
+use harbor_proto::wire::{Text, Wire};
 use std::collections::BTreeSet;
 
 fn start(setup: Setup, records: Vec<(Table, Vec<u8>, Vec<u8>)>) -> Client {
@@ -17,16 +17,30 @@ pub(crate) struct Group {
     pub(crate) topic: TopicUid,
     pub(crate) members: BTreeSet<usize>,
     said: u64,
+    pad: usize,
 }
 
 impl Group {
     /// A conversation of `members` in a world that is still calm.
     pub(crate) fn new(seed: u64, nodes: u64, members: usize, direct: bool) -> Self {
+        let mut group = Self::alone_with(seed, nodes, members, direct);
+        for device in 1..members {
+            group.join(device);
+        }
+        group
+    }
+
+    /// A conversation of its founder alone, and `devices` in all.
+    pub(crate) fn alone(seed: u64, devices: usize) -> Self {
+        Self::alone_with(seed, 1, devices, seed % 2 == 0)
+    }
+
+    fn alone_with(seed: u64, nodes: u64, devices: usize, direct: bool) -> Self {
         let mut world = World::new(seed, start);
         for _ in 0..nodes {
             world.add_station();
         }
-        for _ in 0..members {
+        for _ in 0..devices {
             let device = world.add_device(direct);
             named(&mut world, device);
         }
@@ -34,11 +48,34 @@ impl Group {
         let Ok(Reply::Topic { topic }) = ask(&mut world, 0, Command::CreateTopic { kind, title }) else {
             panic!("no topic")
         };
-        let mut group = Self { world, topic: topic.uid, members: BTreeSet::from([0]), said: 0 };
-        for device in 1..members {
-            group.join(device);
+        Self { world, topic: topic.uid, members: BTreeSet::from([0]), said: 0, pad: 0 }
+    }
+
+    /// As [`Self::join`], for devices that crash on the way: whoever did not answer is asked again.
+    pub(crate) fn join_whatever_happens(&mut self, device: usize) {
+        let topic = self.topic;
+        for _ in 0..10 {
+            let invite = Command::Invite { topic, expires_in_ms: 0 };
+            let Some(Ok(Reply::Invite { invite })) = try_ask(&mut self.world, 0, invite) else { continue };
+            self.world.run_for(2 * MINUTE);
+            for _ in 0..3 {
+                let accept = Command::Accept { code: invite.code.clone() };
+                try_ask(&mut self.world, device, accept);
+                self.world.run_for(2 * MINUTE);
+                let in_it = [0, device].map(|d| self_view(&mut self.world, d, &topic));
+                if in_it.iter().all(|v| *v == Some((TopicState::Active, 2))) {
+                    self.members.insert(device);
+                    return;
+                }
+            }
         }
-        group
+        panic!("device {device} did not get in: {:?}", self_view(&mut self.world, device, &topic));
+    }
+
+    /// Packets that the first node holds in a lane of the present week, for the routing secrets known.
+    pub(crate) fn packets_in_lane(&self, lane: u8) -> u64 {
+        let mailboxes = self.world.check.mailboxes.iter().filter(|(_, l)| **l == lane);
+        mailboxes.map(|(id, _)| self.world.stations[0].disk.rows(id).len() as u64).sum()
     }
 
     /// Lets `device` in by an invite of the founder, and waits until it is in.
@@ -72,10 +109,18 @@ impl Group {
         panic!("an invite could not be accepted");
     }
 
+    /// Says something new of `len` bytes or a little more.
+    pub(crate) fn say_much(&mut self, device: usize, len: usize) {
+        self.pad = len;
+        self.say(device);
+        self.pad = 0;
+    }
+
     /// Says something new; whether it was taken shows in the history.
     pub(crate) fn say(&mut self, device: usize) -> Vec<u8> {
         self.said += 1;
-        let text = format!("{} from {device}", self.said).into_bytes();
+        let mut text = format!("{} from {device}", self.said).into_bytes();
+        text.resize(text.len() + self.pad, b'.');
         let mut client_ref = [0; 16];
         client_ref[..8].copy_from_slice(&self.said.to_be_bytes());
         let body = Body::new(text.clone()).expect("short");
@@ -120,6 +165,15 @@ impl Group {
     }
 }
 
+/// What a device shows of a topic, oldest first: bodies of messages that somebody said.
+pub(crate) fn shown(world: &World, device: usize, topic: &TopicUid) -> Vec<String> {
+    let records = world.devices[device].disk.records();
+    let lines =
+        records.iter().filter(|((table, key), _)| *table == Table::Message && key.starts_with(&topic.0));
+    let messages = lines.map(|(_, value)| Message::from_bytes(value).expect("history is readable"));
+    messages.filter(|m| m.seq > 0).map(|m| String::from_utf8_lossy(&m.body).into_owned()).collect()
+}
+
 fn name(text: &str) -> Name {
     Name::new(text).expect("short")
 }
@@ -130,8 +184,15 @@ fn named(world: &mut World, device: usize) {
 
 /// State and number of members as the device shows them.
 pub(crate) fn self_view(world: &mut World, device: usize, topic: &TopicUid) -> Option<(TopicState, usize)> {
-    let Ok(Reply::Topics { topics }) = ask(world, device, Command::Topics) else { return None };
+    let Some(Ok(Reply::Topics { topics })) = try_ask(world, device, Command::Topics) else { return None };
     topics.iter().find(|t| t.uid == *topic).map(|t| (t.state, t.members.len()))
+}
+
+/// A command and its answer; `None` when it was lost in a crash.
+fn try_ask(world: &mut World, device: usize, command: Command) -> Option<Result<Reply, CommandError>> {
+    let number = world.command(device, command);
+    world.run_while(2 * MINUTE, |w| !w.devices[device].replies.contains_key(&number));
+    world.devices[device].replies.remove(&number)
 }
 
 /// A command and its answer, however long that takes.

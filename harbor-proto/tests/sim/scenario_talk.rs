@@ -3,6 +3,7 @@
 use crate::group::Group;
 use crate::traffic::DEVICE;
 use crate::world::{Faults, HOUR, MINUTE, SECOND};
+use harbor_proto::endpoint::Input;
 
 const ROUGH: Faults = Faults { breaks: 100, replays: 10, stalls: 10, crashes: 60, outages: 100, dials: 20 };
 
@@ -10,7 +11,7 @@ fn trouble(group: &mut Group) {
     let (device, other) = (group.somebody(), group.somebody());
     let world = &mut group.world;
     let node = usize::try_from(world.rng.below(world.stations.len() as u64)).expect("few");
-    match world.between(0, 16) {
+    match world.between(0, 18) {
         0 => world.crash_device(device),
         1 | 2 => world.start_device(device),
         3 => world.crash_station(node),
@@ -30,6 +31,12 @@ fn trouble(group: &mut Group) {
             let broken = world.chance(1, 3);
             world.stations[node].disk.broken = broken;
         }
+        12 => {
+            let hidden = world.chance(1, 2);
+            world.tell(device, Input::Visibility { hidden });
+        }
+        13 => world.sleep(device),
+        14 => world.wake(device),
         _ => {}
     }
 }

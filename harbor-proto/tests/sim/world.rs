@@ -249,8 +249,10 @@ impl World {
         }
         for device in 0..self.devices.len() {
             self.devices[device].crash_at_persist = None;
+            self.wake(device);
             self.start_device(device);
             self.network(device, true);
+            self.tell(device, Input::Visibility { hidden: false });
         }
     }
 }
@@ -271,6 +273,10 @@ pub(crate) struct Clockwork {
 impl Clockwork {
     pub(crate) fn new(started: u64, origin: u64) -> Self {
         Self { started, origin }
+    }
+
+    pub(crate) fn stood_still(&mut self, ms: u64) {
+        self.started += ms;
     }
 
     pub(crate) fn at(&self, now: u64) -> Instant {
