@@ -160,6 +160,9 @@ impl World {
 
     /// The lid is closed: nothing runs, the monotonic clock stands, links die unnoticed.
     pub(crate) fn sleep(&mut self, device: usize) {
+        if !self.devices[device].is_up() {
+            return;
+        }
         self.devices[device].asleep.get_or_insert(self.now);
         let run = self.devices[device].run;
         let mine = |c: &crate::link::Channel| {

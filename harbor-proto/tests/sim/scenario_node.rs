@@ -9,6 +9,7 @@ const ROUGH: Faults = Faults { breaks: 150, replays: 5, stalls: 10, crashes: 100
 
 fn world(seed: u64) -> World {
     let mut world = World::new(seed, start);
+    world.check.no_ratchets = true;
     for _ in 0..world.between(1, 4) {
         world.add_station();
     }
