@@ -1,232 +1,274 @@
-//! A client as a whole, between a hostile node, hostile peers and a disk that restarts it: it never fails,
-//! answers every command once, starts again from whatever it wrote, and shows no message that its person did
-//! not write, since nobody else is in the conversation.
+//! Two members of a conversation between a hostile node, hostile direct connections and restarts. Whatever is
+//! dropped, repeated, changed, held back or made up: neither fails, every command is answered once, each
+//! starts again from whatever it wrote, a person sees only what the other one wrote and sees it once, and
+//! "Delivered" is true.
 
+use super::client::{Asked, Client, HOUR, LINK, MAX_BITS, Records};
 use super::script::{LOG, Script};
-use harbor_proto::endpoint::{
-    Command, CommandId, Endpoint, Event, Format, Input, LinkId, Name, Output, Reply, RtcId, Setup, Table,
-    TopicKind, Write,
-};
-use harbor_proto::id::{EndpointId, HarborId, PacketId, TopicUid};
+use harbor_proto::endpoint::{Command, Event, Format, Input, Name, RtcId, State, TopicKind};
+use harbor_proto::id::{EndpointId, HarborId, PacketId};
 use harbor_proto::limits::HOUR_MS;
-use harbor_proto::machine::Machine;
-use harbor_proto::time::{Instant, UnixMillis};
-use harbor_proto::wire::link::{Arrival, LINK_VERSION, Refusal, Slot, Tail, ToClient, ToNode};
+use harbor_proto::packet::Packet;
+use harbor_proto::wire::link::{Arrival, Cursor, Refusal, Slot, Tail, ToClient};
 use harbor_proto::wire::{Bytes, Text, Wire};
-use harbor_proto::work::Solver;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-const HOUR: u32 = 497_000;
-const STEPS: usize = 150;
-/// Greatest price a hostile node may ask for without the run taking for ever.
-const MAX_BITS: u8 = 6;
-const LINK: LinkId = LinkId(0);
+const STEPS: usize = 120;
+/// Steps of an honest node after which nothing may be left to do.
+const QUIET: usize = 4000;
 
-type Records = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+type Log = BTreeMap<HarborId, Vec<(u64, Vec<u8>)>>;
 
-struct Shell {
-    endpoint: Endpoint,
-    now: Instant,
+/// The two as they are when both are in the room.
+#[derive(Clone)]
+struct Snapshot {
+    records: [Records; 2],
+    sent: [BTreeMap<u64, Vec<u8>>; 2],
+    log: Log,
     unix: u64,
-    records: Records,
-    starts: u8,
-    me: Option<EndpointId>,
-    topics: Vec<TopicUid>,
-    code: Option<Text<512>>,
-    /// Bodies the person sent.
-    written: BTreeSet<Vec<u8>>,
-    commands: BTreeSet<CommandId>,
-    next_command: u64,
-    slots: BTreeMap<Slot, HarborId>,
-    requests: Vec<u32>,
-    /// Every packet the endpoint let go, for a node to play back.
-    packets: Vec<Vec<u8>>,
-    rtc: BTreeSet<RtcId>,
+    past: Past,
 }
 
-fn setup(starts: u8) -> Setup {
-    Setup { entropy: [starts; 32], nodes: 1, direct: true }
+/// What was said and seen so far.
+#[derive(Clone, Default)]
+struct Past {
+    /// Who wrote which body.
+    written: BTreeMap<Vec<u8>, usize>,
+    /// Bodies of the other one that a person saw, by side.
+    shown: [BTreeSet<Vec<u8>>; 2],
+    ids: [Option<EndpointId>; 2],
+    sends: u32,
+}
+
+struct World {
+    clients: [Client; 2],
+    log: Log,
+    seq: u64,
+    /// Everything either let go, for a node or peer to play back.
+    packets: Vec<Vec<u8>>,
+    /// Frames of data channels that were carried, by sender.
+    old_frames: [Vec<Vec<u8>>; 2],
+    /// Direct connections that browsers have worked on.
+    tried: [BTreeSet<RtcId>; 2],
+    past: Past,
 }
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("short")
 }
 
-impl Shell {
-    fn new() -> Self {
-        let endpoint = Endpoint::restore(setup(0), []).expect("nothing to restore");
-        let mut shell = Self {
-            endpoint,
-            now: Instant(0),
-            unix: u64::from(HOUR) * HOUR_MS,
-            records: Records::new(),
-            starts: 0,
-            me: None,
-            topics: Vec::new(),
-            code: None,
-            written: BTreeSet::new(),
-            commands: BTreeSet::new(),
-            next_command: 0,
-            slots: BTreeMap::new(),
-            requests: Vec::new(),
-            packets: Vec::new(),
-            rtc: BTreeSet::new(),
-        };
-        shell.tell_clock();
-        shell.command(Command::SetName { name: name("Ana") });
-        shell.command(Command::CreateTopic { kind: TopicKind::Room, title: name("Room") });
-        shell.link_up();
-        assert!(shell.me.is_some() && shell.topics.len() == 1 && !shell.slots.is_empty(), "it began");
-        shell
-    }
-
-    fn tell_clock(&mut self) {
-        self.input(Input::Clock(UnixMillis(self.unix)));
-    }
-
-    fn link_up(&mut self) {
-        self.input(Input::LinkUp { link: LINK });
-        self.welcome(0);
-    }
-
-    fn welcome(&mut self, store_bits: u8) {
-        let hour = u32::try_from(self.unix / HOUR_MS).unwrap_or(HOUR);
-        let (version, node, challenge) = (LINK_VERSION, EndpointId([5; 32]), [7; 32]);
-        self.frame(&ToClient::Welcome { version, node, challenge, log: LOG, hour, store_bits });
-    }
-
-    fn frame(&mut self, frame: &ToClient) {
-        self.input(Input::LinkFrame { link: LINK, bytes: frame.to_bytes() });
-    }
-
-    fn command(&mut self, command: Command) {
-        self.next_command += 1;
-        let id = CommandId(self.next_command);
-        self.commands.insert(id);
-        self.input(Input::Command { id, command });
-    }
-
-    fn input(&mut self, input: Input) {
-        self.endpoint.handle_input(input, self.now);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        let mut outputs = 0;
-        while let Some(output) = self.endpoint.poll_output() {
-            outputs += 1;
-            assert!(outputs < 2000, "one input, an answer of some outputs");
-            self.carry_out(output);
+fn snapshot() -> &'static Snapshot {
+    static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
+    SNAPSHOT.get_or_init(|| {
+        let unix = u64::from(HOUR) * HOUR_MS;
+        let clients = [0, 1].map(|side| Client::start(side, false, Records::new(), unix));
+        let mut world = World::new(clients, Log::new(), Past::default());
+        for (side, who) in ["Ana", "Ben"].into_iter().enumerate() {
+            world.clients[side].command(Command::SetName { name: name(who) });
         }
-    }
-
-    fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Persist { writes, .. } => writes.into_iter().for_each(|write| self.persist(write)),
-            Output::LinkSend { bytes, .. } => self.on_link_send(&bytes),
-            Output::RtcOpen { rtc, .. } => {
-                self.rtc.insert(rtc);
-            }
-            Output::RtcClose { rtc } => {
-                self.rtc.remove(&rtc);
-            }
-            Output::Solve { stamp, packet, hour, bits } => {
-                let nonce = Solver::new(&packet, hour, bits.min(MAX_BITS)).step(1 << 12);
-                self.input(Input::Solved { stamp, nonce: nonce.unwrap_or(0) });
-            }
-            Output::Reply { id, result } => {
-                assert!(self.commands.remove(&id), "a command is answered once");
-                self.on_reply(result.ok());
-            }
-            Output::Event(event) => self.on_event(&event),
-            Output::Dial { .. }
-            | Output::Hangup { .. }
-            | Output::RtcRemote { .. }
-            | Output::RtcCandidate { .. }
-            | Output::RtcSend { .. }
-            | Output::CancelSolve { .. } => {}
+        world.clients[0].command(Command::CreateTopic { kind: TopicKind::Room, title: name("Room") });
+        world.honest();
+        let topic = world.clients[0].topics[0];
+        world.clients[0].command(Command::Invite { topic, expires_in_ms: 48 * HOUR_MS });
+        world.honest();
+        let code = world.clients[0].code.clone().expect("an invite");
+        world.clients[1].command(Command::Accept { code });
+        world.honest();
+        for side in 0..2 {
+            world.send(side, b"hello");
         }
+        world.honest();
+        assert!(world.past.shown.iter().all(|shown| shown.len() == 1), "both are in and heard each other");
+        let World { clients: [ana, ben], log, past, .. } = world;
+        Snapshot {
+            unix: ana.unix,
+            records: [ana.records, ben.records],
+            sent: [ana.sent, ben.sent],
+            log,
+            past,
+        }
+    })
+}
+
+impl World {
+    fn new(clients: [Client; 2], log: Log, past: Past) -> Self {
+        let seq = log.values().flatten().map(|row| row.0).max().unwrap_or(0);
+        let packets = log.values().flatten().map(|row| row.1.clone()).collect();
+        Self { clients, log, seq, packets, old_frames: Default::default(), tried: Default::default(), past }
     }
 
-    fn persist(&mut self, write: Write) {
-        match write {
-            Write::Put { table, key, value } => {
-                self.records.insert((table, key), value);
-            }
-            Write::Delete { table, key } => {
-                self.records.remove(&(table, key));
-            }
-            Write::DeletePrefix { table, prefix } => {
-                self.records.retain(|(t, key), _| *t != table || !key.starts_with(&prefix));
+    fn send(&mut self, side: usize, text: &[u8]) {
+        let Some(topic) = self.clients[side].topics.first().copied() else { return };
+        self.past.sends += 1;
+        let body = [&self.past.sends.to_be_bytes()[..], text].concat();
+        self.past.written.insert(body.clone(), side);
+        let mut client_ref = [0; 16];
+        client_ref[..4].copy_from_slice(&self.past.sends.to_be_bytes());
+        let body = Bytes::new(body).expect("short");
+        self.clients[side].command(Command::Send { topic, client_ref, format: Format::Bytes, body });
+    }
+
+    /// Looks at everything that was shown.
+    fn check(&mut self) {
+        for side in 0..2 {
+            self.past.ids[side] = self.clients[side].me.or(self.past.ids[side]);
+            for event in core::mem::take(&mut self.clients[side].events) {
+                self.check_event(side, &event);
             }
         }
     }
 
-    fn on_link_send(&mut self, bytes: &[u8]) {
-        match ToNode::from_bytes(bytes).expect("a client sends frames") {
-            ToNode::Open { slot, mailbox, .. } => {
-                self.slots.insert(slot, mailbox);
+    fn check_event(&mut self, side: usize, event: &Event) {
+        match event {
+            Event::Message { message } if message.format != Format::Notice => {
+                let author = usize::from(message.mine == (side == 1));
+                assert_eq!(Some(message.author), self.past.ids[author], "a stranger speaks");
+                let wrote = self.past.written.get(&message.body[..]);
+                assert_eq!(wrote, Some(&author), "a message that its author did not write");
+                if !message.mine {
+                    assert!(self.past.shown[side].insert(message.body.to_vec()), "a message shown twice");
+                }
             }
-            ToNode::Store { req, packet, .. } => {
-                self.requests.push(req);
-                self.packets.push(packet.0);
+            Event::State { state: State::Delivered, seq, .. } => {
+                let body = &self.clients[side].sent[seq];
+                assert!(
+                    self.past.shown[1 - side].contains(body),
+                    "delivered, and the other one has not seen it"
+                );
             }
-            ToNode::Pass { packet, .. } => self.packets.push(packet.0),
-            ToNode::Pull { req, .. } => self.requests.push(req),
-            ToNode::Shut { .. } | ToNode::Watch { .. } | ToNode::Ping { .. } => {}
+            Event::Topic { topic } => {
+                assert!(
+                    topic.members.iter().all(|member| self.past.ids.contains(&Some(member.id))),
+                    "nobody else was let in"
+                );
+            }
+            _ => {}
         }
-        // A run that collects more plays back the newest.
-        let surplus = self.packets.len().saturating_sub(64);
+    }
+
+    /// Answers what a client asked, as an honest node would; false when it asked nothing.
+    fn answer(&mut self, side: usize) -> bool {
+        if self.clients[side].asked.is_empty() {
+            return false;
+        }
+        match self.clients[side].asked.remove(0) {
+            Asked::Store { req, packet } => {
+                self.keep(&packet);
+                self.append(packet);
+                self.clients[side].frame(&ToClient::Stored { req });
+            }
+            Asked::Pull { req, mailbox, after } => {
+                let rows = self.log.get(&mailbox).cloned().unwrap_or_default();
+                let mut seq = if after.log == LOG { after.seq } else { 0 };
+                for (cursor, packet) in rows.into_iter().filter(|row| row.0 > seq).collect::<Vec<_>>() {
+                    seq = cursor;
+                    self.clients[side].frame(&ToClient::PullItem { req, cursor, packet: Tail(packet) });
+                }
+                let cursor = Cursor { log: LOG, seq };
+                self.clients[side].frame(&ToClient::PullEnd { req, cursor, more: false });
+            }
+            Asked::Ping { token } => self.clients[side].frame(&ToClient::Pong { token }),
+            Asked::Pass { mailbox, packet } => {
+                self.keep(&packet);
+                let other = &mut self.clients[1 - side];
+                let slots: Vec<Slot> =
+                    other.watches.keys().copied().filter(|slot| other.slots[slot] == mailbox).collect();
+                for slot in slots {
+                    let (arrival, cursor) = (Arrival::Passed, 0);
+                    other.frame(&ToClient::Item { slot, arrival, cursor, packet: Tail(packet.clone()) });
+                }
+            }
+        }
+        true
+    }
+
+    fn keep(&mut self, packet: &[u8]) {
+        self.packets.push(packet.to_vec());
+        let surplus = self.packets.len().saturating_sub(96);
         self.packets.drain(..surplus);
     }
 
-    fn on_reply(&mut self, reply: Option<Reply>) {
-        match reply {
-            Some(Reply::Profile { profile: Some(profile) }) => self.me = Some(profile.id),
-            Some(Reply::Topic { topic }) => self.topics.push(topic.uid),
-            Some(Reply::Invite { invite }) => self.code = Some(invite.code),
-            _ => {}
+    fn append(&mut self, packet: Vec<u8>) {
+        let Some(parsed) = Packet::parse(&packet) else { panic!("a client stores packets") };
+        let (mailbox, id) = (parsed.mailbox(), parsed.id());
+        let rows = self.log.entry(mailbox).or_default();
+        if !rows.iter().any(|row| Packet::parse(&row.1).is_some_and(|packet| packet.id() == id)) {
+            self.seq += 1;
+            rows.push((self.seq, packet));
         }
     }
 
-    fn on_event(&mut self, event: &Event) {
-        match event {
-            Event::Message { message } if message.format != Format::Notice => {
-                assert!(message.mine && Some(message.author) == self.me, "nobody else is here");
-                assert!(self.written.contains(&message.body[..]), "a message nobody wrote");
+    /// Gives one watch what it has not got; false when all have everything.
+    fn push(&mut self, side: usize) -> bool {
+        let client = &mut self.clients[side];
+        for (slot, sent) in client.watches.clone() {
+            let mailbox = client.slots[&slot];
+            let next = self.log.get(&mailbox).and_then(|rows| rows.iter().find(|row| row.0 > sent));
+            if let Some((cursor, packet)) = next.cloned() {
+                client.watches.insert(slot, cursor);
+                let arrival = Arrival::Stored;
+                client.frame(&ToClient::Item { slot, arrival, cursor, packet: Tail(packet) });
+                return true;
             }
-            Event::Topic { topic } => {
-                assert!(topic.members.iter().all(|member| member.me), "nobody let anybody in");
+        }
+        false
+    }
+
+    /// A node that does its work until nothing is left for a minute.
+    fn honest(&mut self) {
+        let mut quiet_secs = 0;
+        for _ in 0..QUIET {
+            let mut busy = false;
+            for side in 0..2 {
+                if core::mem::take(&mut self.clients[side].dialed) {
+                    self.clients[side].link_up(0);
+                    busy = true;
+                }
+                busy |= self.answer(side) || self.push(side) || self.carry(side);
+                self.announce(side);
             }
-            _ => {}
+            self.check();
+            if busy || self.connect() {
+                continue;
+            }
+            quiet_secs += 1;
+            if quiet_secs > 60 {
+                return;
+            }
+            self.clients.iter_mut().for_each(|client| client.pass_time(1000));
         }
     }
 
-    fn slot(&self, script: &mut Script<'_>) -> Slot {
-        let at = script.below(self.slots.len());
-        self.slots.keys().nth(at).copied().unwrap_or(0)
+    /// Says `Watching` on every watch: harmless when said again.
+    fn announce(&mut self, side: usize) {
+        let client = &mut self.clients[side];
+        for (slot, seq) in client.watches.clone() {
+            client.frame(&ToClient::Watching { slot, cursor: Cursor { log: LOG, seq } });
+        }
     }
 
-    fn request(&self, script: &mut Script<'_>) -> u32 {
-        let at = script.below(self.requests.len());
-        self.requests.get(at).copied().unwrap_or(0)
-    }
-
-    /// A packet the endpoint made, as it was or with one byte changed.
+    /// A packet somebody made, as it was or with one byte changed.
     fn packet(&self, script: &mut Script<'_>) -> Vec<u8> {
         let at = script.below(self.packets.len());
         let mut packet = self.packets.get(at).cloned().unwrap_or_default();
         let (place, change) = (usize::from(script.u16()), script.byte());
-        if change < 128 && !packet.is_empty() {
+        if change < 96 && !packet.is_empty() {
             let place = place % packet.len();
             packet[place] ^= change;
         }
         packet
     }
 
-    fn hostile_frame(&mut self, script: &mut Script<'_>) {
-        let slot = self.slot(script);
-        let req = self.request(script);
+    fn hostile_frame(&mut self, side: usize, script: &mut Script<'_>) {
+        let client = &self.clients[side];
+        let at = script.below(client.slots.len());
+        let slot = client.slots.keys().nth(at).copied().unwrap_or(0);
+        let at = script.below(client.asked.len());
+        let req = match client.asked.get(at) {
+            Some(Asked::Store { req, .. } | Asked::Pull { req, .. }) => *req,
+            _ => u32::from(script.byte()),
+        };
         let why = match script.byte() % 14 {
             3 => Refusal::StampMissing { bits: script.byte() % MAX_BITS },
             4 => Refusal::StampStale { hour: HOUR },
@@ -249,113 +291,179 @@ impl Shell {
                 ToClient::Item { slot, arrival, cursor, packet: Tail(self.packet(script)) }
             }
         };
-        self.frame(&frame);
+        self.clients[side].frame(&frame);
     }
 
-    fn person(&mut self, script: &mut Script<'_>) {
-        let at = script.below(self.topics.len());
-        let Some(topic) = self.topics.get(at).copied() else { return };
-        let command = match script.byte() % 14 {
+    /// The node forgets what it was asked, or keeps a packet and says nothing.
+    fn hostile_node(&mut self, side: usize, script: &mut Script<'_>) {
+        let asked = &mut self.clients[side].asked;
+        if asked.is_empty() {
+            return;
+        }
+        if let Asked::Store { packet, .. } | Asked::Pass { packet, .. } =
+            asked.remove(script.below(asked.len()))
+        {
+            self.keep(&packet);
+        }
+    }
+
+    fn person(&mut self, side: usize, script: &mut Script<'_>) {
+        let Some(topic) = self.clients[side].topics.first().copied() else { return };
+        let command = match script.byte() % 16 {
             0 => Command::SetName { name: name("Eve") },
-            1 => Command::CreateTopic { kind: TopicKind::Dm, title: name("") },
-            2 => Command::Invite { topic, expires_in_ms: u64::from(script.u16()) * 60_000 },
-            3 => Command::Preview { code: self.invite_code(script) },
-            4 => Command::Accept { code: self.invite_code(script) },
-            5 => Command::Retry { topic, seq: u64::from(script.byte()) },
-            6 => Command::MarkSeen { topic },
-            7 => Command::Leave { topic },
-            8 => Command::Forget { topic },
-            9 => Command::SetDirect { enabled: script.byte() & 1 == 0 },
-            10 => Command::Status,
-            11 => Command::Topics,
-            _ => {
-                let body = script.bytes().to_vec();
-                self.written.insert(body.clone());
-                let body = Bytes::new(body).expect("short");
-                Command::Send { topic, client_ref: [script.byte(); 16], format: Format::Bytes, body }
-            }
+            1 => Command::Invite { topic, expires_in_ms: u64::from(script.u16()) * 60_000 },
+            2 => Command::Preview { code: invite_code(&self.clients[side], script) },
+            3 => Command::Accept { code: invite_code(&self.clients[side], script) },
+            4 => Command::Retry { topic, seq: u64::from(script.byte()) },
+            5 => Command::MarkSeen { topic },
+            6 => Command::SetDirect { enabled: script.byte() & 1 == 0 },
+            7 => Command::Status,
+            8 => Command::Topics,
+            _ => return self.send(side, script.bytes()),
         };
-        self.command(command);
+        self.clients[side].command(command);
     }
 
-    fn invite_code(&self, script: &mut Script<'_>) -> Text<512> {
-        let text = core::str::from_utf8(script.bytes()).unwrap_or("");
-        let own = self.code.clone().filter(|_| text.is_empty());
-        own.unwrap_or_else(|| Text::new(text).expect("short"))
-    }
-
-    fn peer(&mut self, script: &mut Script<'_>) {
-        let at = script.below(self.rtc.len());
-        let rtc = self.rtc.iter().nth(at).copied().unwrap_or(RtcId(u32::from(script.byte() % 4)));
-        let input = match script.byte() % 7 {
+    fn peer(&mut self, side: usize, script: &mut Script<'_>) {
+        let own = &self.clients[side].rtc;
+        let at = script.below(own.len());
+        let rtc = own.iter().nth(at).copied().unwrap_or(RtcId(u32::from(script.byte() % 4)));
+        let sent = &self.old_frames[1 - side];
+        let input = match script.byte() % 8 {
             0 => Input::RtcUp { rtc },
             1 => Input::RtcDown { rtc },
             2 => Input::RtcDescription { rtc, sdp: "v=0".into() },
             3 => Input::RtcCandidate { rtc, candidate: String::new(), mid: "0".into() },
             4 => Input::RtcFrame { rtc, bytes: script.bytes().to_vec() },
             5 => Input::RtcFrame { rtc, bytes: [&[1][..], &self.packet(script)].concat() },
-            _ => {
+            6 => {
                 let id = PacketId([script.byte(); 32]);
                 Input::RtcFrame { rtc, bytes: [&[2, 0, 0, 0, 1][..], &id.0].concat() }
             }
+            _ => {
+                let at = script.below(sent.len());
+                Input::RtcFrame { rtc, bytes: sent.get(at).cloned().unwrap_or_default() }
+            }
         };
-        self.input(input);
+        self.clients[side].input(input);
     }
 
-    fn restart(&mut self) {
-        let kept =
-            self.records.iter().filter(|((table, _), _)| !matches!(table, Table::Message | Table::State));
-        let records: Vec<_> =
-            kept.map(|((table, key), value)| (*table, key.clone(), value.clone())).collect();
-        self.starts = self.starts.wrapping_add(1);
-        self.endpoint = Endpoint::restore(setup(self.starts), records).expect("it starts from what it wrote");
-        self.commands.clear();
-        self.slots.clear();
-        self.requests.clear();
-        self.rtc.clear();
-        self.tell_clock();
+    /// Browsers that reach each other at once; false when none is trying to.
+    fn connect(&mut self) -> bool {
+        let mut tried = false;
+        // The offer, then the answer.
+        for side in [0, 1, 0, 1] {
+            let new: Vec<RtcId> = self.clients[side].rtc.difference(&self.tried[side]).copied().collect();
+            for rtc in new {
+                tried = true;
+                self.tried[side].insert(rtc);
+                self.clients[side].input(Input::RtcDescription { rtc, sdp: "v=0".into() });
+            }
+            while self.answer(side) {}
+        }
+        if tried && self.clients.iter().all(|client| !client.rtc.is_empty()) {
+            for client in &mut self.clients {
+                client.rtc.clone().into_iter().for_each(|rtc| client.input(Input::RtcUp { rtc }));
+            }
+        }
+        tried
     }
 
-    fn pass_time(&mut self, ms: u64) {
-        self.now = self.now.plus(ms);
-        self.unix += ms;
-        self.endpoint.handle_timeout(self.now);
-        self.drain();
+    /// A data channel that works: everything the other side sent and that was not yet carried.
+    fn carry(&mut self, side: usize) -> bool {
+        let sent = core::mem::take(&mut self.clients[1 - side].rtc_sent);
+        for bytes in &sent {
+            if let Some(rtc) = self.clients[side].rtc.last().copied() {
+                self.clients[side].input(Input::RtcFrame { rtc, bytes: bytes.clone() });
+            }
+        }
+        let carried = !sent.is_empty();
+        self.old_frames[1 - side].extend(sent);
+        let surplus = self.old_frames[1 - side].len().saturating_sub(64);
+        self.old_frames[1 - side].drain(..surplus);
+        carried
     }
 
     fn step(&mut self, script: &mut Script<'_>) {
-        match script.byte() % 16 {
-            0 => self.restart(),
-            1 => self.link_up(),
-            2 => self.input(Input::LinkDown { link: LINK }),
-            3 => self.input(Input::Network { online: script.byte() & 1 == 0 }),
-            4 => self.input(Input::Visibility { hidden: script.byte() & 1 == 0 }),
-            5 => self.pass_time(u64::from(script.byte()) * 50),
-            6 => self.pass_time(u64::from(script.byte()) * HOUR_MS),
-            7 => {
+        let op = script.byte();
+        let side = usize::from(op >> 7);
+        match op & 0x7f {
+            0 | 1 => {
+                self.clients[side].restart();
+                self.tried[side].clear();
+            }
+            2 => self.clients[side].link_up(op & 3),
+            3 => self.clients[side].link_down(),
+            4 => self.clients[side].input(Input::Network { online: script.byte() & 1 == 0 }),
+            5 => self.clients[side].input(Input::Visibility { hidden: script.byte() & 1 == 0 }),
+            6..=9 => {
+                let ms = u64::from(script.byte()) * 50;
+                self.clients.iter_mut().for_each(|client| client.pass_time(ms));
+            }
+            10 => {
+                let ms = u64::from(script.byte()) * HOUR_MS / 2;
+                self.clients.iter_mut().for_each(|client| client.pass_time(ms));
+            }
+            11 => {
                 let bytes = script.bytes().to_vec();
-                self.input(Input::LinkFrame { link: LINK, bytes });
+                self.clients[side].input(Input::LinkFrame { link: LINK, bytes });
             }
-            8 | 9 => self.peer(script),
-            10 | 11 => self.person(script),
             12 => {
-                self.unix = u64::from(HOUR) * HOUR_MS + u64::from(script.byte()) * HOUR_MS;
-                self.tell_clock();
+                self.clients[side].unix += u64::from(script.byte()) * HOUR_MS / 4;
+                self.clients[side].tell_clock();
             }
-            _ => self.hostile_frame(script),
+            13..=24 => self.peer(side, script),
+            25..=39 => self.person(side, script),
+            40..=44 => self.hostile_node(side, script),
+            45..=60 => {
+                let most = script.byte() % 32;
+                (0..=most).take_while(|_| self.answer(side)).for_each(drop);
+            }
+            61..=72 => {
+                let most = script.byte() % 32;
+                (0..=most).take_while(|_| self.push(side)).for_each(drop);
+                self.announce(side);
+            }
+            73 | 74 => self.honest(),
+            75..=77 => {
+                self.connect();
+            }
+            78..=82 => {
+                self.carry(side);
+            }
+            _ => self.hostile_frame(side, script),
         }
+        self.check();
     }
 }
 
-/// Each step takes a byte that says what happens, and the bytes it wants.
+fn invite_code(client: &Client, script: &mut Script<'_>) -> Text<512> {
+    let text = core::str::from_utf8(script.bytes()).unwrap_or("");
+    let own = client.code.clone().filter(|_| text.is_empty());
+    own.unwrap_or_else(|| Text::new(text).expect("short"))
+}
+
+/// First byte: what both begin with. Then steps: a byte that says what happens, its highest bit to whom, and
+/// the bytes it wants.
 pub fn run(input: &[u8]) {
-    let mut shell = Shell::new();
+    let before = snapshot();
     let mut script = Script(input);
+    let direct = script.byte() & 1 == 0;
+    let clients = [0, 1]
+        .map(|side| Client::start(side, direct, before.records[usize::from(side)].clone(), before.unix));
+    let mut world = World::new(clients, before.log.clone(), before.past.clone());
+    for (client, sent) in world.clients.iter_mut().zip(&before.sent) {
+        client.sent.clone_from(sent);
+        client.link_up(0);
+        client.dialed = false;
+    }
+    world.check();
     for _ in 0..STEPS {
         if script.is_at_end() {
             break;
         }
-        shell.step(&mut script);
+        world.step(&mut script);
     }
-    shell.restart();
+    world.clients.iter_mut().for_each(Client::restart);
+    world.check();
 }

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub)]
 
 pub mod at_rest;
+mod client;
 pub mod endpoint;
 pub mod invite;
 pub mod node;
