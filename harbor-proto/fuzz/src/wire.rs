@@ -58,6 +58,14 @@ const DECODERS: &[Decoder] = decoders![
     topic::welcome::Welcome,
     topic::welcome::WelcomePart,
     topic::welcome::Joining,
+    topic::epoch::EpochBox,
+    endpoint::DirectFrame,
+    endpoint::Table,
+    endpoint::MessageState,
+    delivery::outbox::Sealed,
+    delivery::outbox::Composed,
+    delivery::outbox::Recent,
+    delivery::outbox::Head,
 ];
 
 fn one_value_one_form<T: Wire>(bytes: &[u8]) {
