@@ -32,7 +32,7 @@ impl Group {
 
     /// A conversation of its founder alone, and `devices` in all.
     pub(crate) fn alone(seed: u64, devices: usize) -> Self {
-        Self::alone_with(seed, 1, devices, seed % 2 == 0)
+        Self::alone_with(seed, 1, devices, seed.is_multiple_of(2))
     }
 
     fn alone_with(seed: u64, nodes: u64, devices: usize, direct: bool) -> Self {

@@ -5,7 +5,7 @@ use crate::world::{DAY, Faults, HOUR, MINUTE, SECOND};
 
 /// One is away while the other writes and leaves as well; then the first returns alone.
 fn they_never_meet(seed: u64, away_ms: u64) -> String {
-    let mut group = Group::new(seed, 1, 2, seed % 2 == 0);
+    let mut group = Group::new(seed, 1, 2, seed.is_multiple_of(2));
     let before = group.say(0);
     group.world.run_for(10 * SECOND);
     group.world.crash_device(1);
@@ -65,7 +65,7 @@ fn what_was_written_offline_arrives_in_another_week() {
 
 /// Laptops: hours and days of sleep at any moment, and clocks that only know of it afterwards.
 fn sleepers(seed: u64) -> String {
-    let mut group = Group::new(seed, 1, 2, seed % 2 == 0);
+    let mut group = Group::new(seed, 1, 2, seed.is_multiple_of(2));
     group.world.faults = Faults { breaks: 20, ..Faults::default() };
     for _ in 0..6 {
         let (speaker, sleeper) = (group.somebody(), group.somebody());

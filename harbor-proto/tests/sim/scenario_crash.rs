@@ -5,7 +5,7 @@ use crate::world::{HOUR, MINUTE, SECOND};
 
 /// Both talk; the device crashes at its `n`-th transaction. False when there were fewer.
 fn talk_and_crash(seed: u64, device: usize, n: u64) -> bool {
-    let mut group = Group::new(seed, 1, 2, seed % 2 == 0);
+    let mut group = Group::new(seed, 1, 2, seed.is_multiple_of(2));
     group.world.devices[device].crash_at_persist = Some(n);
     for _ in 0..4 {
         group.say(0);
