@@ -50,7 +50,7 @@ const STEPS = {
 
   async vectors() {
     await ensureNodeModules();
-    const files = ["check", "topics"].map((f) => path.join("harbor-proto", "tests", "vectors", `${f}.test.mjs`));
+    const files = ["check", "topics", "messages"].map((f) => path.join("harbor-proto", "tests", "vectors", `${f}.test.mjs`));
     await counted("The protocol's bytes, recomputed in JavaScript", process.execPath, ["--test", ...files]);
   },
 

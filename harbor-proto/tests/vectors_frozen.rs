@@ -5,8 +5,7 @@
 #[path = "vectors/frozen.rs"]
 mod frozen;
 
-use data_encoding::HEXLOWER;
-use frozen::frozen;
+use frozen::{frozen, hex, ramp};
 use harbor_proto::crypto::kdf::{Context, STAMP_KEY, derive, derive_into};
 use harbor_proto::crypto::rng::Rng;
 use harbor_proto::crypto::{Secret, hash, kem, sign};
@@ -19,15 +18,6 @@ use harbor_proto::wire::Wire;
 use harbor_proto::wire::link::{Arrival, Cursor, Refusal, Tail, ToClient, ToNode, Verb, proof_bytes};
 use harbor_proto::work::{Solver, Stamp};
 use serde_json::{Value, json};
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    HEXLOWER.encode(bytes.as_ref())
-}
-
-/// Bytes that differ from each other, so that swapped or shifted fields show.
-fn ramp<const N: usize>(from: u8) -> [u8; N] {
-    core::array::from_fn(|i| from.wrapping_add(u8::try_from(i % 256).expect("below 256")))
-}
 
 #[test]
 fn every_kdf_context() {

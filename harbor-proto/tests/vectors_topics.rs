@@ -4,8 +4,7 @@
 #[path = "vectors/frozen.rs"]
 mod frozen;
 
-use data_encoding::HEXLOWER;
-use frozen::frozen;
+use frozen::{frozen, hex, ramp};
 use harbor_proto::crypto::rng::Rng;
 use harbor_proto::crypto::{Secret, hash};
 use harbor_proto::id::{DeviceId, EndpointId, MessageId};
@@ -23,14 +22,6 @@ use harbor_proto::wire::Wire;
 use serde_json::{Value, json};
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    HEXLOWER.encode(bytes.as_ref())
-}
-
-fn ramp<const N: usize>(from: u8) -> [u8; N] {
-    core::array::from_fn(|i| from.wrapping_add(u8::try_from(i % 256).expect("below 256")))
-}
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("short")

@@ -1,7 +1,7 @@
 // The frozen vectors, recomputed from the specification with implementations that share nothing with ours:
-// noble's hashes, curves and ciphers, and BLAKE3's tree from the paper. Run: node --test check.test.mjs
+// noble's hashes, curves and ciphers, and BLAKE3's tree from the paper. Keys, mailboxes and packets are here,
+// the rest in topics.test.mjs and messages.test.mjs. Run: npm test -- vectors
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
@@ -9,20 +9,9 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { bytesToHex as hex, concatBytes as concat, hexToBytes as unhex, utf8ToBytes as utf8 } from "@noble/hashes/utils.js";
 import { ml_kem768_x25519 as xWing } from "@noble/post-quantum/hybrid.js";
 import { chunkValue, rootOfTwo } from "./blake3_tree.mjs";
+import { kdf, mailbox, u16, u32, vectors } from "./spec.mjs";
 
-const vectors = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), "utf8"));
-const kdf = (context, input, dkLen = 32) => blake3(input, { context: utf8(`harbor.v1 ${context}`), dkLen });
-const u32 = (n) => Uint8Array.of(n >>> 24, n >>> 16, n >>> 8, n);
-const u16 = (n) => Uint8Array.of(n >>> 8, n);
 const ramp = (length) => Uint8Array.from({ length }, (_, i) => i);
-
-/** The keys of a mailbox, from docs/spec/mailbox.md. */
-function mailbox({ rs, period, lane }) {
-  const place = concat(unhex(rs), u32(period), Uint8Array.of(lane));
-  const [write, read] = [kdf("write", place), kdf("read", place)];
-  const [w, r, t] = [ed25519.getPublicKey(write), ed25519.getPublicKey(read), kdf("tid", place)];
-  return { write, read, w, r, t, hk: kdf("hdr", unhex(rs)), id: blake3(concat(w, r, new Uint8Array(960), t)) };
-}
 
 test("every KDF context", () => {
   const { contexts, rng } = vectors("kdf");

@@ -1,6 +1,16 @@
 //! Comparing what the code makes with what it made when it was frozen.
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
+
+pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
+    HEXLOWER.encode(bytes.as_ref())
+}
+
+/// Bytes that differ from each other, so that swapped or shifted fields show.
+pub(crate) fn ramp<const N: usize>(from: u8) -> [u8; N] {
+    core::array::from_fn(|i| from.wrapping_add(u8::try_from(i % 256).expect("below 256")))
+}
 
 /// Compares with, or under `HARBOR_FREEZE=1` rewrites, `tests/vectors/<name>.json`.
 macro_rules! frozen {
