@@ -124,6 +124,10 @@ impl EpochRecord {
     pub(super) fn header(&self) -> &EpochHeader {
         &self.header
     }
+
+    pub(super) fn has_keys(&self) -> bool {
+        self.open.is_some()
+    }
 }
 
 /// The epochs of one topic.

@@ -29,3 +29,5 @@ mod hostile_tests;
 mod invite_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world_tests;
