@@ -59,13 +59,13 @@ pub struct Client {
 
 impl Client {
     /// A client on what it wrote in an earlier run, or on nothing; its clock is set.
-    pub fn start(name: u8, direct: bool, records: Records, unix: u64) -> Self {
+    pub fn start(name: u8, starts: u8, direct: bool, records: Records, unix: u64) -> Self {
         let mut client = Self {
-            endpoint: restored(name, 0, direct, &records),
+            endpoint: restored(name, starts, direct, &records),
             now: Instant(0),
             unix,
             records,
-            starts: 0,
+            starts,
             name,
             direct,
             me: None,

@@ -35,8 +35,11 @@ struct Snapshot {
 struct Past {
     /// Who wrote which body.
     written: BTreeMap<Vec<u8>, usize>,
-    /// Bodies of the other one that a person saw, by side.
+    /// Bodies of the other one that a person saw, by side; and since the device was last rolled back.
+    seen: [BTreeSet<Vec<u8>>; 2],
     shown: [BTreeSet<Vec<u8>>; 2],
+    /// The device forgot what it said, and says other things in their place.
+    rolled_back: [bool; 2],
     ids: [Option<EndpointId>; 2],
     sends: u32,
 }
@@ -62,7 +65,7 @@ fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
         let unix = u64::from(HOUR) * HOUR_MS;
-        let clients = [0, 1].map(|side| Client::start(side, false, Records::new(), unix));
+        let clients = [0, 1].map(|side| Client::start(side, 0, false, Records::new(), unix));
         let mut world = World::new(clients, Log::new(), Past::default());
         for (side, who) in ["Ana", "Ben"].into_iter().enumerate() {
             world.clients[side].command(Command::SetName { name: name(who) });
@@ -128,12 +131,14 @@ impl World {
                 assert_eq!(wrote, Some(&author), "a message that its author did not write");
                 if !message.mine {
                     assert!(self.past.shown[side].insert(message.body.to_vec()), "a message shown twice");
+                    self.past.seen[side].insert(message.body.to_vec());
                 }
             }
-            Event::State { state: State::Delivered, seq, .. } => {
+            // Receipts go by number: who says two things under one number is told of either.
+            Event::State { state: State::Delivered, seq, .. } if !self.past.rolled_back[side] => {
                 let body = &self.clients[side].sent[seq];
                 assert!(
-                    self.past.shown[1 - side].contains(body),
+                    self.past.seen[1 - side].contains(body),
                     "delivered, and the other one has not seen it"
                 );
             }
@@ -384,6 +389,21 @@ impl World {
         carried
     }
 
+    /// A device whose disk was copied and put back: it goes on from the past, as a second one with its keys
+    /// would.
+    fn roll_back(&mut self, side: usize) {
+        let before = snapshot();
+        let old = &self.clients[side];
+        let name = u8::from(side == 1);
+        let (starts, direct, unix) = (old.starts.wrapping_add(50), old.direct, old.unix);
+        let mut client = Client::start(name, starts, direct, before.records[side].clone(), unix);
+        client.sent.clone_from(&before.sent[side]);
+        self.clients[side] = client;
+        self.past.shown[side].clone_from(&before.past.shown[side]);
+        self.past.rolled_back[side] = true;
+        self.tried[side].clear();
+    }
+
     fn step(&mut self, script: &mut Script<'_>) {
         let op = script.byte();
         let side = usize::from(op >> 7);
@@ -428,9 +448,10 @@ impl World {
             75..=77 => {
                 self.connect();
             }
-            78..=82 => {
+            78..=81 => {
                 self.carry(side);
             }
+            82 => self.roll_back(side),
             _ => self.hostile_frame(side, script),
         }
         self.check();
@@ -450,7 +471,7 @@ pub fn run(input: &[u8]) {
     let mut script = Script(input);
     let direct = script.byte() & 1 == 0;
     let clients = [0, 1]
-        .map(|side| Client::start(side, direct, before.records[usize::from(side)].clone(), before.unix));
+        .map(|side| Client::start(side, 1, direct, before.records[usize::from(side)].clone(), before.unix));
     let mut world = World::new(clients, before.log.clone(), before.past.clone());
     for (client, sent) in world.clients.iter_mut().zip(&before.sent) {
         client.sent.clone_from(sent);
