@@ -87,6 +87,11 @@ impl Bare {
         payload
     }
 
+    /// Waits for the next frame.
+    fn has_more(&mut self) -> bool {
+        self.reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty())
+    }
+
     fn send(&mut self, bytes: &[u8]) {
         self.writer.write_all(bytes).expect("sent");
     }
@@ -134,6 +139,7 @@ fn passed_messages_per_cpu_second() {
                 under_way.extend(std::iter::repeat_n(Instant::now(), more));
                 sent += more;
             }
+            assert!(to.has_more(), "after {}: {}", times.len(), node.counters());
             assert!(to.payload().len() > 1024);
             times.push(under_way.pop_front().expect("one per item").elapsed());
         }

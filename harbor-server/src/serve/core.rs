@@ -268,7 +268,7 @@ impl State {
     }
 }
 
-/// The close frame for a reason of the node's (docs/spec/link.md §6).
+/// The close frame for a reason of the node's (docs/spec/link.md §7).
 fn end(why: Disconnect) -> End {
     let (code, reason) = match why {
         Disconnect::Protocol => (code::PROTOCOL, "protocol"),

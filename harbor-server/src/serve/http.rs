@@ -13,6 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use harbor_proto::node::SourceId;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ async fn open_link(
     let forwarded = request.headers().get_all("x-forwarded-for").into_iter();
     let forwarded: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).collect();
     let source = app.sources.of(peer.address, forwarded.into_iter());
-    tokio::spawn(run_link(app.core, upgrade, source, peer));
+    tokio::spawn(start_link(app.core, upgrade, source, peer));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -131,13 +132,16 @@ fn upgrade_key(method: &Method, headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asked).cloned()
 }
 
-/// The life of one link. `peer` is held to its end: it counts among the process's open files.
-async fn run_link(core: Arc<Core>, upgrade: OnUpgrade, source: harbor_proto::node::SourceId, peer: Peer) {
+/// Starts the link when the handshake is through. The link is a task of its own, and what only the handshake
+/// needed, its read buffer above all, ends here.
+async fn start_link(core: Arc<Core>, upgrade: OnUpgrade, source: SourceId, peer: Peer) {
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
     match core.connect(source) {
-        Ok((conn, outbox)) => Link::new(parts.io.into_inner(), core, conn, outbox, &parts.read_buf).await,
+        Ok((conn, outbox)) => {
+            let early = parts.read_buf;
+            tokio::spawn(Link::new(parts.io.into_inner(), core, conn, outbox, peer.place, &early));
+        }
         Err(e) => tracing::error!(error = %e, "the system gives no random bytes; a connection was refused"),
     }
-    drop(peer);
 }

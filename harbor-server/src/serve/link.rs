@@ -1,6 +1,7 @@
 //! One client's connection: bytes in, batches of frames to the node, its answers out.
 
 use super::core::Core;
+use super::listen::Place;
 use super::outbox::{Chunk, End, Next, Outbox};
 use super::websocket::{self, Decoder, Event, code};
 use harbor_proto::limits::LINK_QUEUE_SOFT;
@@ -20,6 +21,9 @@ const READ: usize = 64 << 10;
 const READS_IN_A_ROW: usize = 4;
 /// A client that does not take its answers is not asked for more questions above this.
 const ANSWERS_HIGH: usize = LINK_QUEUE_SOFT / 2;
+/// Bytes written before the node is told in the middle of writing: a queue that is filled as fast as it is
+/// emptied must not look ever longer.
+const REPORT: usize = 128 << 10;
 /// How long a client has to take the close frame and hang up.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -44,11 +48,19 @@ pub(crate) struct Link<S> {
     /// The client sends nothing any more, or nothing it sends counts.
     deaf: bool,
     lingering: Option<Pin<Box<tokio::time::Sleep>>>,
+    _place: Place,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// A connection whose handshake is through. `early` was read behind the handshake.
-    pub(crate) fn new(socket: S, core: Arc<Core>, conn: ConnId, outbox: Arc<Outbox>, early: &[u8]) -> Self {
+    pub(crate) fn new(
+        socket: S,
+        core: Arc<Core>,
+        conn: ConnId,
+        outbox: Arc<Outbox>,
+        place: Place,
+        early: &[u8],
+    ) -> Self {
         let mut link = Self {
             socket,
             core,
@@ -61,6 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             end: None,
             deaf: false,
             lingering: None,
+            _place: place,
         };
         link.take(&mut early.to_vec());
         link
@@ -127,10 +140,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut sent = 0;
         let result = self.write_chunks(cx, &mut sent);
-        if sent > 0 {
-            self.core.feed_all([Input::Sent { conn: self.conn, bytes: sent }]);
-        }
+        self.report(&mut sent);
         result
+    }
+
+    /// Tells the node what the socket took, or it would go on counting it as waiting.
+    fn report(&self, sent: &mut usize) {
+        if *sent > 0 {
+            self.core.feed_all([Input::Sent { conn: self.conn, bytes: std::mem::take(sent) }]);
+        }
     }
 
     fn write_chunks(&mut self, cx: &mut Context<'_>, sent: &mut usize) -> Poll<io::Result<()>> {
@@ -146,6 +164,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
             }
             *sent += self.writing.payload;
+            if *sent >= REPORT {
+                self.report(sent);
+            }
             self.written = 0;
             self.writing = Chunk::default();
             if !self.pongs.is_empty() {

@@ -21,11 +21,14 @@ const HEAD_BYTES: usize = 16 << 10;
 /// Files the process needs for itself besides its connections.
 const OWN_FILES: u64 = 64;
 
+/// One of the connections this process may hold, until the last copy is dropped.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
+
 /// Who is at the other end, and the place that connection takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    _place: Arc<OwnedSemaphorePermit>,
+    pub(crate) place: Place,
 }
 
 /// Connections this process may hold, from the limit on open files, which is raised as far as allowed.
@@ -112,7 +115,7 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, address)) => {
-                let peer = Peer { address, _place: Arc::new(place) };
+                let peer = Peer { address, place: Arc::new(place) };
                 tokio::spawn(serve(stream, peer, router.clone(), stop.clone()));
             }
             Err(e) if gone_already(&e) => {}

@@ -74,7 +74,9 @@ impl Outbox {
         let need = payload.len() + websocket::overhead(payload.len());
         let room = queue.chunks.back().is_some_and(|chunk| chunk.bytes.len() + need <= CHUNK);
         if !room {
-            queue.chunks.push_back(Chunk { bytes: Vec::with_capacity(need), payload: 0 });
+            // The first message alone may be all; behind a full chunk more is coming.
+            let capacity = if queue.chunks.is_empty() { need } else { need.max(CHUNK) };
+            queue.chunks.push_back(Chunk { bytes: Vec::with_capacity(capacity), payload: 0 });
         }
         let chunk = queue.chunks.back_mut().expect("pushed above");
         websocket::binary(payload, &mut chunk.bytes);
