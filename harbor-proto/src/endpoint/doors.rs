@@ -218,7 +218,11 @@ impl Endpoint {
             {
                 *record = Some(found);
             }
-            (Purpose::Looking { used, .. }, RendezvousObject::Welcome { .. }) => *used = true,
+            (Purpose::Looking { used, record: Some(record), .. }, RendezvousObject::Welcome { part })
+                if part.verify(record) =>
+            {
+                *used = true;
+            }
             (Purpose::Given { requests, read, .. }, RendezvousObject::Request { request }) => {
                 if requests.len() < MAX_REQUESTS {
                     requests.insert(request.hash(), *request);
@@ -227,7 +231,10 @@ impl Endpoint {
                     self.answer_requests(&id);
                 }
             }
-            (Purpose::Given { answered, .. }, RendezvousObject::Denied { denied }) => {
+            // Others with the link can write here as well: only our own no counts as an answer.
+            (Purpose::Given { answered, .. }, RendezvousObject::Denied { denied })
+                if self.me.as_ref().is_some_and(|me| denied.said_by(me.secrets.cert())) =>
+            {
                 answered.insert(denied.request);
             }
             (Purpose::Joining { .. }, RendezvousObject::Welcome { part }) => self.on_welcome(&id, part),

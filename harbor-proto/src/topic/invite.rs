@@ -301,8 +301,14 @@ impl Denied {
     /// True when the device of `record` said so.
     #[must_use]
     pub fn verify(&self, record: &InviteRecord) -> bool {
+        self.said_by(&record.cert)
+    }
+
+    /// True when this device said so.
+    #[must_use]
+    pub fn said_by(&self, cert: &DeviceCert) -> bool {
         let bytes = signed_bytes(DENIED_DOMAIN, self, SIGNATURE);
-        sign::verify(&record.cert.device.0, &bytes, &self.signature)
+        sign::verify(&cert.device.0, &bytes, &self.signature)
     }
 }
 

@@ -113,7 +113,9 @@ impl WelcomePart {
         Some(part)
     }
 
-    fn verify(&self, record: &InviteRecord) -> bool {
+    /// True when the inviting device made it.
+    #[must_use]
+    pub fn verify(&self, record: &InviteRecord) -> bool {
         let bytes = signed_bytes(PART_DOMAIN, self, SIGNATURE);
         sign::verify(&record.cert.device.0, &bytes, &self.signature)
     }
