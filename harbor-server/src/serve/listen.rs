@@ -38,11 +38,11 @@ pub(crate) fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(places.clamp(16, Semaphore::MAX_PERMITS)))
 }
 
-/// Opens every address. `optional` skips those that this machine does not have.
+/// Opens every address. `optional` skips those that this machine does not have, `how` says what sets them.
 ///
 /// # Errors
 /// The operator's: an address that is no address, taken, or not allowed.
-pub(crate) fn open(addresses: &[String], optional: bool) -> Result<Vec<TcpListener>, Failure> {
+pub(crate) fn open(addresses: &[String], optional: bool, how: &str) -> Result<Vec<TcpListener>, Failure> {
     let mut listeners = Vec::new();
     for address in addresses {
         let resolved = address.to_socket_addrs().map_err(|e| {
@@ -54,7 +54,7 @@ pub(crate) fn open(addresses: &[String], optional: bool) -> Result<Vec<TcpListen
             match bind(at) {
                 Ok(listener) => listeners.push(listener),
                 Err(e) if optional && absent(&e) && !listeners.is_empty() => {}
-                Err(e) => return Err(refused(at, &e)),
+                Err(e) => return Err(refused(at, &e, how)),
             }
         }
     }
@@ -81,18 +81,20 @@ fn bind(at: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn refused(at: SocketAddr, e: &io::Error) -> Failure {
+fn refused(at: SocketAddr, e: &io::Error, how: &str) -> Failure {
     let port = at.port();
     match e.kind() {
         io::ErrorKind::AddrInUse => Failure::port(format!(
-            "{at} is in use by another program. Stop it, or choose another port with --bind, like --bind {}.",
+            "{at} is in use by another program. Stop it, or choose another port with {how}{}.",
             SocketAddr::new(at.ip(), port.wrapping_add(1).max(1024))
         )),
         io::ErrorKind::PermissionDenied => Failure::port(format!(
-            "port {port} may not be used by this user. Choose one above 1023 with --bind, or let systemd give the \
-             right (AmbientCapabilities=CAP_NET_BIND_SERVICE)."
+            "port {port} may not be used by this user. Choose one above 1023 with {how}ADDRESS, or let systemd \
+             give the right (AmbientCapabilities=CAP_NET_BIND_SERVICE)."
         )),
-        _ => Failure::port(format!("{at} cannot be listened on: {e}. Choose another address with --bind.")),
+        _ => Failure::port(format!(
+            "{at} cannot be listened on: {e}. Choose another address with {how}ADDRESS."
+        )),
     }
 }
 

@@ -34,10 +34,10 @@ const COME_BACK_MS: u32 = 1000;
 /// The operator's or the system's, each with its exit code.
 pub(crate) async fn run(mut config: Config, dev: bool, temporary: bool) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let listeners = listen::open(&config.server.bind, dev)?;
+    let listeners = listen::open(&config.server.bind, dev, "--bind ")?;
     let admin = match config.observability.admin_bind.as_str() {
         "" => Vec::new(),
-        address => listen::open(&[address.to_owned()], false)?,
+        address => listen::open(&[address.to_owned()], false, "-O observability.admin_bind=")?,
     };
     let data = DataDir::open(&mut config, temporary)?;
     let opened = Opened::open(&data.database, config.mailbox_quota()).await?;

@@ -1,7 +1,7 @@
-//! Forgetting what has expired, a slice at a time, so that stores never wait long.
+//! Deleting: what has expired, a slice at a time, so that stores never wait long.
 
 use super::layout::OMITTED_LEN;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 use std::collections::BTreeMap;
 
@@ -26,8 +26,29 @@ pub(super) async fn slice(connection: &mut SqliteConnection, hour: u32) -> Resul
          (SELECT seq FROM packet WHERE expiry <= ? ORDER BY expiry LIMIT ?) RETURNING mailbox, length(body)";
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     let rows = sqlx::query(DELETE).bind(i64::from(hour)).bind(SLICE).fetch_all(&mut *tx).await?;
+    let bytes = free(&mut tx, &rows).await?;
+    tx.commit().await?;
+    Ok(Removed { packets: rows.len() as u64, bytes, done: (rows.len() as i64) < SLICE })
+}
+
+/// Deletes every packet numbered above `seq`: a commit that failed, was answered so, and is there after all
+/// when the log is read anew. Whoever stores such a packet again gets a new number, which watchers have not
+/// passed yet (docs/spec/mailbox.md).
+///
+/// # Errors
+/// The disk's or the database's: nothing was deleted.
+pub(super) async fn undo_above(connection: &mut SqliteConnection, seq: i64) -> Result<(), sqlx::Error> {
+    const DELETE: &str = "DELETE FROM packet WHERE seq > ? RETURNING mailbox, length(body)";
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let rows = sqlx::query(DELETE).bind(seq).fetch_all(&mut *tx).await?;
+    free(&mut tx, &rows).await?;
+    tx.commit().await
+}
+
+/// Takes deleted packets (mailbox, length of the body) off the mailboxes' accounts. Returns their bytes.
+async fn free(tx: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<u64, sqlx::Error> {
     let mut freed: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for row in &rows {
+    for row in rows {
         let (packets, bytes) = freed.entry(row.try_get(0)?).or_default();
         *packets += 1;
         *bytes += row.try_get::<i64, _>(1)? + OMITTED_LEN as i64;
@@ -44,7 +65,5 @@ pub(super) async fn slice(connection: &mut SqliteConnection, hour: u32) -> Resul
             .execute(&mut *tx)
             .await?;
     }
-    tx.commit().await?;
-    let bytes = freed.values().map(|(_, bytes)| bytes.unsigned_abs()).sum();
-    Ok(Removed { packets: rows.len() as u64, bytes, done: (rows.len() as i64) < SLICE })
+    Ok(freed.values().map(|(_, bytes)| bytes.unsigned_abs()).sum())
 }

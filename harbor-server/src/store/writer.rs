@@ -160,6 +160,7 @@ impl Writer {
         if self.connection.is_none() {
             let mut connection = self.options.connect().await?;
             prepare(&mut connection).await?;
+            expiry::undo_above(&mut connection, self.numbers.last_seq).await?;
             self.numbers = Numbers::read(&mut connection).await?;
             self.connection = Some(connection);
         }
@@ -246,4 +247,39 @@ async fn move_log(options: SqliteConnectOptions) {
 /// The writer's cache holds the inner pages of every index, or each commit would read them again.
 async fn prepare(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA cache_size = -65536").execute(connection).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Health, options};
+    use super::*;
+    use harbor_proto::id::{HarborId, PacketId};
+
+    fn append(n: u8) -> Append {
+        let mut bytes = vec![n; 1024];
+        bytes[36..40].copy_from_slice(&500_000u32.to_be_bytes());
+        let (mailbox, packet_id) = (HarborId([1; 32]), PacketId([n; 32]));
+        Append { job: JobId(n.into()), mailbox, packet_id, expiry_hour: 500_000, bytes: bytes.into() }
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_that_is_there_after_all_is_undone() {
+        let dir = tempfile::tempdir().expect("temp");
+        let options = options(&dir.path().join("harbor.db"));
+        let mut connection = options.connect().await.expect("opens");
+        sqlx::migrate!("./migrations").run(&mut connection).await.expect("migrates");
+        let quota = Quota { packets: 3, bytes: 1 << 20 };
+        let mut writer =
+            Writer::new(options, connection, quota, Arc::new(Health::default())).await.expect("a writer");
+        writer.commit(vec![append(1)]).await.expect("stored");
+        let before = writer.numbers;
+        writer.commit(vec![append(2), append(3)]).await.expect("stored");
+        // As if the second commit had failed on its way back: its packets were refused.
+        writer.numbers = before;
+        writer.connection = None;
+        let answers = writer.commit(vec![append(2), append(4)]).await.expect("stored");
+        let seqs: Vec<u64> = answers.iter().map(|answer| answer.expect("there is room").seq).collect();
+        assert_eq!(seqs, [4, 5], "numbers that nobody has passed");
+        assert_eq!(writer.numbers.bytes, 3 * 1024);
+    }
 }
