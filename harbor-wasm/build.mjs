@@ -2,6 +2,7 @@
 //   --debug   an unoptimised wasm: quick to build, slow and large to load
 //   --pack    also leaves harbor-wasm-<version>.tgz in harbor-wasm/pkg
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import { capture, must, root, runMain, say } from "../scripts/run.mjs";
 import { buildEnv, ensureNodeModules, ensureTarget, ensureWasmBindgen, npm } from "../scripts/tools.mjs";
@@ -13,7 +14,15 @@ const TARGET = "wasm32-unknown-unknown";
 const NAME = "harbor-wasm";
 
 const debug = process.argv.includes("--debug");
-const env = buildEnv();
+const env = { ...buildEnv(), RUSTFLAGS: debug ? (process.env.RUSTFLAGS ?? "") : withoutPaths() };
+
+/** Panic messages name source files: not by where this machine keeps them. */
+function withoutPaths() {
+  const cargo = process.env.CARGO_HOME ?? path.join(os.homedir(), ".cargo");
+  const named = { [root]: "harbor", [path.join(cargo, "registry", "src")]: "crates" };
+  const remap = Object.entries(named).map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
+  return [process.env.RUSTFLAGS ?? "", ...remap].join(" ").trim();
+}
 
 /** The crate as a module of its own, with the classes that JavaScript calls. */
 async function compile() {
