@@ -50,8 +50,8 @@ enum Purpose {
         answered: BTreeSet<[u8; 32]>,
         read: bool,
     },
-    /// Somebody's invite that is being looked at.
-    Looking { callers: Vec<(CommandId, Wanted)>, record: Option<Box<InviteRecord>>, used: bool },
+    /// Somebody's invite that is being looked at; `read` when a node has shown all it has.
+    Looking { callers: Vec<(CommandId, Wanted)>, record: Option<Box<InviteRecord>>, used: bool, read: bool },
     /// Our request, waiting for the welcome.
     Joining { joining: Box<Joining>, pieces: Pieces },
 }
@@ -183,7 +183,7 @@ impl Endpoint {
             None => {
                 let callers = Vec::from([(id, wanted)]);
                 self.open_door(
-                    Door::new(link, Purpose::Looking { callers, record: None, used: false }),
+                    Door::new(link, Purpose::Looking { callers, record: None, used: false, read: false }),
                     None,
                 );
                 self.at(Timer::Door(mailbox), self.now.plus(LOOK_MS));
@@ -245,17 +245,30 @@ impl Endpoint {
             }
             _ => {}
         }
+        self.looked_late(&id);
         Fate::Kept
     }
 
     pub(super) fn on_door_read(&mut self, id: &HarborId) {
         match self.doors.get_mut(id).map(|door| &mut door.purpose) {
+            // A link may be quicker than what it leads to, which its inviter's device still stamps and stores.
+            Some(Purpose::Looking { record: None, used: false, read, .. }) => *read = true,
             Some(Purpose::Looking { .. }) => self.looked(id),
             Some(Purpose::Given { read, .. }) => {
                 *read = true;
                 self.answer_requests(id);
             }
             Some(Purpose::Joining { .. }) | None => {}
+        }
+    }
+
+    /// What was missing when the mailbox had been read has come.
+    fn looked_late(&mut self, id: &HarborId) {
+        let purpose = self.doors.get(id).map(|door| &door.purpose);
+        if let Some(Purpose::Looking { read: true, record, used, .. }) = purpose
+            && (record.is_some() || *used)
+        {
+            self.looked(id);
         }
     }
 
@@ -315,7 +328,7 @@ impl Endpoint {
     /// An invite was looked at to the end: answer whoever asked.
     fn looked(&mut self, id: &HarborId) {
         let Some(door) = self.close_door(id) else { return };
-        let Purpose::Looking { callers, record, used } = door.purpose else { return };
+        let Purpose::Looking { callers, record, used, .. } = door.purpose else { return };
         let found = match record {
             _ if used => Err(CommandError::InviteUsed),
             None => Err(CommandError::BadInvite),
@@ -420,11 +433,13 @@ impl Endpoint {
     }
 
     pub(super) fn on_door_timeout(&mut self, id: &HarborId) {
-        if !matches!(self.doors.get(id), Some(Door { purpose: Purpose::Looking { .. }, .. })) {
-            return;
-        }
+        let Some(Door { purpose: Purpose::Looking { read, .. }, .. }) = self.doors.get(id) else { return };
         let linked = self.links.values().any(|l| l.greeting().is_some());
-        let why = if linked { CommandError::Timeout } else { CommandError::Offline };
+        let why = match (read, linked) {
+            (true, _) => CommandError::BadInvite,
+            (false, true) => CommandError::Timeout,
+            (false, false) => CommandError::Offline,
+        };
         if let Some(Door { purpose: Purpose::Looking { callers, .. }, .. }) = self.close_door(id) {
             for (caller, _) in callers {
                 self.reply(caller, Err(why));

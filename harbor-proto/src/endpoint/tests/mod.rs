@@ -3,6 +3,7 @@
 mod net;
 
 use super::*;
+use crate::topic::invite::InviteLink;
 use crate::wire::{Bytes, Text};
 use net::Net;
 use std::format;
@@ -295,6 +296,33 @@ fn bad_invites_say_what_is_wrong() {
     net.kill(1);
     net.start(1);
     assert_eq!(net.ask(1, Command::Preview { code }), Err(CommandError::InviteExpired));
+}
+
+#[test]
+fn a_link_may_be_quicker_than_the_invite_it_leads_to() {
+    let mut net = Net::new(2);
+    named(&mut net, 0, "Ana");
+    let uid = create(&mut net, 0, TopicKind::Room, "Boats");
+    net.pass_time(5_000);
+    net.node_up = false;
+    net.drop_link(0);
+    let code = invite(&mut net, 0, uid);
+    net.kill(0);
+    net.node_up = true;
+    net.pass_time(5_000);
+    let id = net.command(1, Command::Preview { code: code.clone() });
+    net.pass_time(5_000);
+    assert!(!net.peers[1].replies.contains_key(&id), "the mailbox is still empty");
+    net.start(0);
+    net.pass_time(8_000);
+    assert!(matches!(net.peers[1].replies[&id], Ok(Reply::Preview { .. })));
+    // And what never comes is a bad invite in the end.
+    net.kill(0);
+    let nowhere =
+        InviteLink { secret: crate::crypto::Secret([9; 32]), ..InviteLink::parse(code.as_str()).unwrap() };
+    let id = net.command(1, Command::Preview { code: Text::new(nowhere.to_text()).unwrap() });
+    net.pass_time(20_000);
+    assert_eq!(net.peers[1].replies[&id], Err(CommandError::BadInvite));
 }
 
 #[test]
