@@ -5,9 +5,10 @@
 use super::conversation::key;
 use super::{Endpoint, Table, Timer};
 use crate::delivery::outbox::Draft;
-use crate::delivery::{MessageType, Receipt};
+use crate::delivery::{MessageType, Receipt, SenderChain};
 use crate::id::{DeviceId, TopicUid};
 use crate::limits::{MAX_RECEIPTS, RECEIPT_MEMBERS, RECEIPT_STORE_MS};
+use crate::time::UnixMillis;
 use crate::wire::Bytes;
 use alloc::vec::Vec;
 
@@ -92,7 +93,10 @@ impl Endpoint {
         let unix = self.unix();
         let Some(talk) = self.talks.get(uid).filter(|t| t.is_active()) else { return };
         let owing = talk.senders.values().filter(|c| c.owes_receipt);
-        let Some(due) = owing.map(|c| c.receipt_stored.plus(RECEIPT_STORE_MS)).min() else { return };
+        // A clock that was set back does not postpone the next one by as much.
+        let last = |c: &SenderChain| if c.receipt_stored > unix { UnixMillis(0) } else { c.receipt_stored };
+        let due = |c: &SenderChain| last(c).plus(RECEIPT_STORE_MS);
+        let Some(due) = owing.map(due).min() else { return };
         if due > unix {
             self.at(Timer::StoredReceipt(*uid), self.now.plus(due.0 - unix.0));
             return;

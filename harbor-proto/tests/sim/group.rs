@@ -38,7 +38,7 @@ impl Group {
     fn alone_with(seed: u64, nodes: u64, devices: usize, direct: bool) -> Self {
         let mut world = World::new(seed, start);
         for _ in 0..nodes {
-            world.add_station();
+            world.add_station(seed % 7 == 3);
         }
         for _ in 0..devices {
             let device = world.add_device(direct);

@@ -11,7 +11,8 @@ fn world(seed: u64) -> World {
     let mut world = World::new(seed, start);
     world.check.no_ratchets = true;
     for _ in 0..world.between(1, 4) {
-        world.add_station();
+        let strict = world.chance(1, 5);
+        world.add_station(strict);
     }
     for _ in 0..world.between(2, 5) {
         world.add_device(false);

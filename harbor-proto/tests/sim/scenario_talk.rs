@@ -3,7 +3,7 @@
 use crate::group::Group;
 use crate::traffic::DEVICE;
 use crate::world::{Faults, HOUR, MINUTE, SECOND};
-use harbor_proto::endpoint::Input;
+use harbor_proto::endpoint::{Command, Input};
 
 const ROUGH: Faults = Faults { breaks: 100, replays: 10, stalls: 10, crashes: 60, outages: 100, dials: 20 };
 
@@ -24,8 +24,10 @@ fn trouble(group: &mut Group) {
             world.network(device, online);
         }
         10 => {
-            let skew = i64::try_from(world.between(0, 2 * HOUR)).expect("hours") - 3_600_000;
-            world.jump_clock(device, skew);
+            // Mostly by minutes, sometimes by most of a day: further off than a day nobody is promised anything.
+            let most = if world.chance(1, 4) { 20 * HOUR } else { HOUR };
+            let skew = i64::try_from(world.between(0, 2 * most)).expect("hours");
+            world.jump_clock(device, skew - i64::try_from(most).expect("hours"));
         }
         11 => {
             let broken = world.chance(1, 3);
@@ -34,6 +36,10 @@ fn trouble(group: &mut Group) {
         12 => {
             let hidden = world.chance(1, 2);
             world.tell(device, Input::Visibility { hidden });
+        }
+        15 => {
+            let enabled = world.chance(1, 2);
+            world.command(device, Command::SetDirect { enabled });
         }
         13 => world.sleep(device),
         14 => world.wake(device),

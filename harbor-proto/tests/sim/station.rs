@@ -32,8 +32,10 @@ impl Station {
 }
 
 impl World {
-    /// A node with the usual limits and a cheap price; its number.
-    pub(crate) fn add_station(&mut self) -> usize {
+    /// A node with the usual limits and a cheap price; its number. A `strict` node lets a device do little more
+    /// than a conversation needs.
+    pub(crate) fn add_station(&mut self, strict: bool) -> usize {
+        let (requests, packets) = if strict { (90, 30) } else { (10_000, 5_000) };
         let config = NodeConfig {
             id: EndpointId(self.rng.array()),
             log: self.rng.array(),
@@ -43,8 +45,8 @@ impl World {
             total_bytes: 1 << 30,
             links_per_source: 16,
             watches_per_source: 5000,
-            requests: Rate { burst: 10_000, every_ms: 60_000 },
-            packets: Rate { burst: 5_000, every_ms: 60_000 },
+            requests: Rate { burst: requests, every_ms: 60_000 },
+            packets: Rate { burst: packets, every_ms: 60_000 },
             pass_bytes_per_sec: 4 << 20,
         };
         let station = Station {
