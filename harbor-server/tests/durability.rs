@@ -201,3 +201,58 @@ async fn a_full_disk_gives_no_false_acknowledgement() {
     let node = Node::start(dir.path(), &OPEN);
     assert_eq!(find(&node, &[keys], &acknowledged).await, acknowledged.len());
 }
+
+/// More than the node takes onto its way to disk at once: links wait to be read, nothing is forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_large_packets_is_answered_to_the_last() {
+    const EACH: u32 = 512;
+    let dir = tempfile::tempdir().expect("temp");
+    let node = Node::start(dir.path(), &[&OPEN[..], &["storage.quota_per_mailbox=1 GiB"]].concat());
+    let before = node.memory();
+    let mut links = Vec::new();
+    for n in 0..3 {
+        let mut client = Client::connect(&node).await;
+        let keys = packets::mailbox(n);
+        client.open(0, &keys).await;
+        links.push(tokio::spawn(async move {
+            for req in 0..EACH {
+                let content = vec![1; 60_000];
+                let expiry = packets::hour() + 24;
+                let packet = packets::sealed(
+                    &keys,
+                    u64::from(req),
+                    &content,
+                    harbor_proto::packet::Kind::Message,
+                    expiry,
+                );
+                client
+                    .feed(&ToNode::Store { req, slot: 0, packet: Tail(packet) })
+                    .await
+                    .expect("the link is up");
+            }
+            client.flush().await.expect("the link is up");
+            let mut stored = 0;
+            for _ in 0..EACH {
+                match client.frame().await {
+                    ToClient::Stored { .. } => stored += 1,
+                    ToClient::Refused { why: Refusal::Unavailable | Refusal::TooMany, .. } => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(
+                client.pull_all(0, &keys).await.len(),
+                stored,
+                "what was acknowledged is what is there"
+            );
+            stored
+        }));
+    }
+    let mut stored = 0;
+    for link in links {
+        stored += link.await.expect("no panic");
+    }
+    let grown = node.memory().saturating_sub(before) >> 20;
+    println!("{stored} of {} packets of 64 KiB stored, the node grew by {grown} MiB", 3 * EACH);
+    assert!(stored > 100);
+    assert!(grown < 256, "it grew by {grown} MiB");
+}
