@@ -6,7 +6,7 @@ use super::receive::Fate;
 use super::{Endpoint, LinkId, Output, Path, RtcId};
 use crate::delivery::plan::SIGNAL_LANE;
 use crate::delivery::{Ranges, Receipt};
-use crate::id::{DeviceId, HarborId, PacketId, TopicUid};
+use crate::id::{DeviceId, PacketId, TopicUid};
 use crate::packet::{Draft, Header, Kind, day};
 use crate::peering::{Address, Body, Event, Peering, Signal};
 use crate::topic::control::signal_key;
@@ -22,6 +22,8 @@ crate::wire_enum! {
         Packet = 1 { packet: Tail },
         /// These packets are safely on my device.
         Ack = 2 { packets: List<PacketId, 64> },
+        /// These of your messages in the topic are safely on my device, whichever way they came.
+        Receipt = 3 { topic: TopicUid, seqs: Ranges },
     }
 }
 
@@ -110,19 +112,11 @@ impl Endpoint {
 
     /// Signs, seals and passes a signal.
     pub(super) fn signal(&mut self, uid: &TopicUid, to: Option<Address>, body: Body) {
-        if let Some((mailbox, packet)) = self.seal_signal(uid, to, body) {
-            self.pass(&mailbox, &packet);
-        }
-    }
-
-    fn seal_signal(
-        &mut self,
-        uid: &TopicUid,
-        to: Option<Address>,
-        body: Body,
-    ) -> Option<(HarborId, Vec<u8>)> {
-        let (me, peering) = (self.me.as_ref()?, self.peering.as_ref()?);
-        let rs = self.talks.get(uid)?.log.as_ref()?.current_rs().cloned()?;
+        let (Some(me), Some(peering)) = (&self.me, &self.peering) else { return };
+        let Some(rs) = self.talks.get(uid).and_then(|t| t.log.as_ref()).and_then(|l| l.current_rs()).cloned()
+        else {
+            return;
+        };
         let today = day(self.unix());
         let signal = Signal::new(me.secrets.device(), peering.session(), to, body, uid, today);
         let keys = self.mail.keys(&rs, today, SIGNAL_LANE);
@@ -136,7 +130,9 @@ impl Endpoint {
             nonce: self.rng.array(),
             content: &signal.to_bytes(),
         };
-        Some((keys.id(), draft.seal().ok()?))
+        if let Ok(packet) = draft.seal() {
+            self.pass(&keys.id(), &packet);
+        }
     }
 
     pub(super) fn on_signal(&mut self, uid: &TopicUid, signal: Signal) {
@@ -184,6 +180,11 @@ impl Endpoint {
                     }
                 }
             }
+            Ok(DirectFrame::Receipt { topic, seqs }) => {
+                if self.others(&topic).contains(&device) {
+                    self.acknowledged(&topic, &device, &seqs);
+                }
+            }
             Err(_) => {
                 // A peer that speaks nonsense keeps its mailboxes, not its connection.
                 self.out(Output::RtcClose { rtc });
@@ -192,15 +193,21 @@ impl Endpoint {
         }
     }
 
-    /// What goes to devices over signals: receipts, sealed for the topic. They take the direct connections as
-    /// well: a link that is just breaking loses what is passed, and those who are connected no longer announce
-    /// themselves, so nobody would ask again.
+    /// Receipts to those who are there. Who is connected directly gets them that way: a link that is just
+    /// breaking loses what is passed, and as they no longer announce themselves, nobody would ask again.
     pub(super) fn signal_receipts(&mut self, uid: &TopicUid, receipts: Vec<Receipt>) {
-        let Some(bytes) = Bytes::new(LiveReceipts::first(receipts).to_bytes()) else { return };
-        let Some((mailbox, packet)) = self.seal_signal(uid, None, Body::App { bytes }) else { return };
-        self.send_direct_to_members(uid, &packet);
-        if !self.others(uid).iter().all(|device| self.is_direct(device)) {
-            self.pass(&mailbox, &packet);
+        let (direct, passed): (Vec<Receipt>, Vec<Receipt>) =
+            receipts.into_iter().partition(|receipt| self.is_direct(&receipt.device));
+        for receipt in direct {
+            let Some(rtc) = self.peering.as_ref().and_then(|p| p.rtc(&receipt.device)) else { continue };
+            let bytes = DirectFrame::Receipt { topic: *uid, seqs: receipt.seqs }.to_bytes();
+            self.out(Output::RtcSend { rtc: RtcId(rtc), bytes });
+        }
+        if passed.is_empty() {
+            return;
+        }
+        if let Some(bytes) = Bytes::new(LiveReceipts::first(passed).to_bytes()) {
+            self.signal(uid, None, Body::App { bytes });
         }
     }
 
