@@ -5,7 +5,9 @@ pub(crate) const APP: &str = "Harbor";
 // Days
 pub(crate) const TODAY: &str = "Today";
 pub(crate) const YESTERDAY: &str = "Yesterday";
-pub(crate) const TOMORROW: &str = "Tomorrow";
+pub(crate) const TODAY_INLINE: &str = "today";
+pub(crate) const YESTERDAY_INLINE: &str = "yesterday";
+pub(crate) const TOMORROW: &str = "tomorrow";
 pub(crate) const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 pub(crate) const MONTHS: [&str; 12] = [

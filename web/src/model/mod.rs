@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod chat;
+pub(crate) mod lines;
 pub(crate) mod linkify;
 pub(crate) mod look;
 pub(crate) mod route;
@@ -182,7 +183,9 @@ impl App {
                 self.profile.set(Some(profile.clone()));
                 // Another tab may have chosen the name while this one was asking for it.
                 if self.phase.get_untracked() == Phase::Naming {
-                    self.phase.set(Phase::Ready);
+                    spawn_local(async move {
+                        let _ = self.load().await;
+                    });
                 }
             }
         }

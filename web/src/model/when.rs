@@ -81,9 +81,9 @@ pub(crate) fn clock(at: Local) -> String {
 /// A moment in full, for tooltips and for when an invite ends.
 pub(crate) fn full(at: Local, now: Local) -> String {
     let day = match now.day() - at.day() {
-        -1 => text::TOMORROW.to_lowercase(),
-        0 => text::TODAY.to_lowercase(),
-        1 => text::YESTERDAY.to_lowercase(),
+        -1 => text::TOMORROW.into(),
+        0 => text::TODAY_INLINE.into(),
+        1 => text::YESTERDAY_INLINE.into(),
         _ => format!("{}, {}", text::WEEKDAYS[at.weekday()], date(at, now)),
     };
     format!("{day}, {}", at.clock())

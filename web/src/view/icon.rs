@@ -13,7 +13,7 @@ pub(crate) const CHAT: Icon =
     "M20 11.5a7.5 7 0 0 1-10.9 6.2L4.5 19l1.3-3.9A6.6 6.6 0 0 1 5 11.5a7.5 7 0 0 1 15 0Z";
 pub(crate) const ROOM: Icon = "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM2.5 20c.4-3.6 3-5.5 6.5-5.5s6.1 1.9 6.5 5.5M16 4.4a3.5 3.5 0 0 1 0 6.2M18 14.9c2 .7 3.2 2.4 3.5 5.1";
 pub(crate) const INVITE: Icon = "M10 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM3.5 20c.4-3.6 3-5.5 6.5-5.5 1.6 0 3 .4 4.1 1.2M18 14v7M14.5 17.5h7";
-pub(crate) const MORE: Icon = "M12 5.5v.01M12 12v.01M12 18.5v.01";
+pub(crate) const MORE: Icon = "M12 4a1 1 0 1 0 0 2 1 1 0 0 0 0-2ZM12 11a1 1 0 1 0 0 2 1 1 0 0 0 0-2ZM12 18a1 1 0 1 0 0 2 1 1 0 0 0 0-2Z";
 pub(crate) const SEND: Icon = "M4.5 12h7M4.5 12L3 4.5 21 12 3 19.5 4.5 12Z";
 pub(crate) const COPY: Icon =
     "M9 9h9.5a1.5 1.5 0 0 1 1.5 1.5V20H10.5a1.5 1.5 0 0 1-1.5-1.5V9ZM5.5 15H4V5.5A1.5 1.5 0 0 1 5.5 4H15v1.5";

@@ -19,6 +19,13 @@ pub(crate) fn List() -> impl IntoView {
     let order = app.order();
     view! {
         <section class="list" aria-label=text::list::HEADING>
+            {move || {
+                if app.route.with(|r| *r == Route::Home) {
+                    view! { <h1 class="unseen">{text::list::HEADING}</h1> }.into_any()
+                } else {
+                    view! { <h2 class="unseen">{text::list::HEADING}</h2> }.into_any()
+                }
+            }}
             <header class="bar">
                 <Brand/>
                 <a class="icon-button" href=Route::Settings.hash() aria-label=text::list::SETTINGS title=text::list::SETTINGS data-testid="settings-link">

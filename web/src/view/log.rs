@@ -3,6 +3,7 @@
 use super::icon::{self, icon};
 use super::message::{self, Shape};
 use crate::model::chat::{Chat, Row};
+use crate::model::lines::{self, Facts};
 use crate::model::when::Local;
 use crate::model::{app, browser, when};
 use crate::text;
@@ -17,8 +18,6 @@ use web_sys::{Element, HtmlElement};
 const NEAR: i32 = 900;
 /// So near to the newest, px, counts as looking at it.
 const AT_END: i32 = 48;
-/// Messages of one author within this time stand together, ms.
-const TOGETHER_MS: u64 = 5 * 60_000;
 
 /// A line of the log.
 #[derive(Clone)]
@@ -46,29 +45,26 @@ impl Item {
     }
 }
 
-/// Puts days, the mark of what is new, and the shape of groups between and around the rows.
+/// Puts days and the mark of what is new between the rows.
 fn items(rows: &[Row], new_from: Option<[u8; 16]>, named: bool) -> Vec<Item> {
-    let day = |row: &Row| browser::local(row.sent_ms).day();
-    let together = |a: &Row, b: &Row| {
-        !a.notice
-            && !b.notice
-            && a.author == b.author
-            && a.sent_ms.abs_diff(b.sent_ms) < TOGETHER_MS
-            && day(a) == day(b)
+    let facts = |row: &Row| Facts {
+        author: row.author,
+        sent_ms: row.sent_ms,
+        notice: row.notice,
+        day: browser::local(row.sent_ms).day(),
     };
+    let facts: Vec<_> = rows.iter().map(facts).collect();
+    let new = new_from.and_then(|key| rows.iter().position(|row| row.key == key));
     let mut items = Vec::with_capacity(rows.len() + 8);
-    for (i, row) in rows.iter().enumerate() {
-        let before = i.checked_sub(1).map(|i| &rows[i]);
-        let new = new_from == Some(row.key);
-        if before.is_none_or(|b| day(b) != day(row)) {
+    for (row, stand) in rows.iter().zip(lines::stand(&facts, new)) {
+        if stand.day {
             items.push(Item::Day { before: row.key, at: browser::local(row.sent_ms) });
         }
-        if new {
+        if stand.new {
             items.push(Item::New);
         }
-        let first = new || before.is_none_or(|b| !together(b, row));
-        let last = rows.get(i + 1).is_none_or(|next| new_from == Some(next.key) || !together(row, next));
-        items.push(Item::Message { row: row.clone(), shape: Shape { first, last, named } });
+        let shape = Shape { first: stand.first, last: stand.last, named };
+        items.push(Item::Message { row: row.clone(), shape });
     }
     items
 }

@@ -102,9 +102,10 @@ fn meta(chat: Chat, signal: ArcRwSignal<Message>, mine: bool) -> impl IntoView {
         let m = signal.clone();
         move || m.with(|m| m.state)
     };
+    // While an own message is on its way, its way may still change.
     let path = {
         let m = signal.clone();
-        move || m.with(|m| m.path)
+        move || m.with(|m| m.path.filter(|_| !is_under_way(m.state)))
     };
     let seq = move || signal.with(|m| m.seq);
     view! {
@@ -133,6 +134,10 @@ fn meta(chat: Chat, signal: ArcRwSignal<Message>, mine: bool) -> impl IntoView {
             }))}
         </div>
     }
+}
+
+fn is_under_way(state: Option<State>) -> bool {
+    matches!(state, Some(State::Queued | State::Sending | State::Failed))
 }
 
 /// The value of `data-state`.

@@ -89,17 +89,17 @@ fn Main() -> impl IntoView {
     let app = app();
     let at_home = move || app.route.with(|r| *r == Route::Home);
     view! {
-        <div class="main" class:at-home=at_home>
+        <main class="main" class:at-home=at_home>
             <banner::Offline/>
             <list::List/>
-            <main class="pane">
+            <div class="pane">
                 {move || match app.route.get() {
                     Route::Topic(uid) => view! { <chat::ChatView uid/> }.into_any(),
                     Route::Settings => view! { <settings::Settings/> }.into_any(),
                     Route::Home | Route::Join(_) => view! { <Nothing/> }.into_any(),
                 }}
-            </main>
-        </div>
+            </div>
+        </main>
     }
 }
 
