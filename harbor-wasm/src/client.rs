@@ -1,13 +1,13 @@
 //! The face of the browser shell.
 
 use crate::drive::Core;
+use crate::few::Few;
 use crate::store::{Record, Store, StoreError};
 use crate::tabs::{self, Means, Tabs};
 use crate::{browser, reflect, rtc};
 use harbor_proto::endpoint::{Command, CommandError, Endpoint, Event, Message, OrderKey, Reply, Setup};
 use harbor_proto::id::TopicUid;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::JsValue;
@@ -219,7 +219,7 @@ type Listener = Rc<dyn Fn(&Event)>;
 #[derive(Default)]
 pub(crate) struct Listeners {
     next: Cell<u64>,
-    list: RefCell<BTreeMap<u64, Listener>>,
+    list: RefCell<Few<u64, Listener>>,
 }
 
 impl Listeners {

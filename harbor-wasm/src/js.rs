@@ -3,13 +3,13 @@
 
 mod values;
 
+use crate::few::Few;
 use crate::{Client, Options, Subscription, reflect, set_worker_spawner};
 use harbor_proto::endpoint::{Body, Command, CommandError, Format, TopicKind};
 use harbor_proto::id::TopicUid;
 use harbor_proto::wire::Text;
 use js_sys::{Array, Function, Promise, Uint8Array};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use values::ToJs;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -20,7 +20,7 @@ use wasm_bindgen_futures::future_to_promise;
 #[wasm_bindgen]
 pub struct RawClient {
     client: Client,
-    subscriptions: RefCell<BTreeMap<u32, Subscription>>,
+    subscriptions: RefCell<Few<u32, Subscription>>,
 }
 
 impl std::fmt::Debug for RawClient {
@@ -60,7 +60,7 @@ impl RawClient {
             let _ = f.call1(&JsValue::UNDEFINED, &event.to_js());
         });
         let mut all = self.subscriptions.borrow_mut();
-        let id = all.last_key_value().map_or(0, |(last, _)| last + 1);
+        let id = all.keys().last().map_or(0, |last| last + 1);
         all.insert(id, subscription);
         id
     }

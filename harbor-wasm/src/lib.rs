@@ -11,6 +11,7 @@ extern crate alloc;
 mod browser;
 mod client;
 mod drive;
+mod few;
 #[cfg(feature = "npm")]
 pub mod js;
 mod link;

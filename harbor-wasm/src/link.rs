@@ -4,10 +4,10 @@
 
 use crate::browser::On;
 use crate::drive::Feed;
+use crate::few::Few;
 use harbor_proto::endpoint::{Input, LinkId};
 use js_sys::{ArrayBuffer, Uint8Array};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use web_sys::{BinaryType, MessageEvent, WebSocket};
@@ -16,7 +16,7 @@ use web_sys::{BinaryType, MessageEvent, WebSocket};
 /// more than that is not a slow node but a dead one.
 const MAX_BUFFERED: u32 = 48 << 20;
 
-type Open = Rc<RefCell<BTreeMap<LinkId, Link>>>;
+type Open = Rc<RefCell<Few<LinkId, Link>>>;
 
 /// The links of one machine.
 pub(crate) struct Links {

@@ -8,12 +8,13 @@ mod channel;
 
 use crate::browser::{self, On, Signal};
 use crate::drive::Feed;
+use crate::few::Few;
 use crate::reflect;
 use channel::Channel;
 use harbor_proto::endpoint::{Input, RtcId};
 use js_sys::Array;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -39,7 +40,7 @@ pub(crate) struct Peers {
     feed: Feed,
 }
 
-type Open = Rc<RefCell<BTreeMap<RtcId, Rc<Peer>>>>;
+type Open = Rc<RefCell<Few<RtcId, Rc<Peer>>>>;
 
 /// What has to be done with a connection, one after the other.
 enum Step {
@@ -127,7 +128,7 @@ impl Peers {
     }
 
     pub(crate) fn close_all(&self) {
-        for (_, peer) in self.open.take() {
+        for peer in self.open.take().into_values() {
             peer.shut();
         }
     }

@@ -9,6 +9,7 @@ mod owner;
 use crate::browser::{self, On, Signal};
 use crate::client::{Listeners, OpenError};
 use crate::drive::Core;
+use crate::few::Few;
 use crate::reflect;
 use crate::store::{Record, Store, StoreError};
 use futures_channel::oneshot;
@@ -17,7 +18,6 @@ use lock::{Fate, Lock, Manner};
 use note::{Channel, Note, TabId};
 use owner::Owner;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 /// An owner silent for this long is replaced, ms.
@@ -45,7 +45,7 @@ pub(crate) struct Tabs {
     channel: RefCell<Option<Channel>>,
     lock: RefCell<Option<Lock>>,
     role: RefCell<Role>,
-    asked: RefCell<BTreeMap<u64, Asked>>,
+    asked: RefCell<Few<u64, Asked>>,
     next_id: Cell<u64>,
     /// Counts signs of life of the owner.
     signs: Cell<u64>,

@@ -181,15 +181,15 @@ impl Keyring {
 
     /// Epochs that no other follows, best first.
     pub(super) fn heads(&self) -> Vec<(EpochId, u32)> {
-        let mut heads: BTreeMap<EpochId, u32> =
-            self.epochs.iter().map(|(id, entry)| (*id, entry.header.generation)).collect();
+        let mut followed = BTreeSet::new();
         for entry in self.epochs.values() {
             for parent in entry.header.parents.iter() {
-                heads.remove(parent);
+                followed.insert(*parent);
             }
         }
-        let mut heads: Vec<(EpochId, u32)> = heads.into_iter().collect();
-        heads.sort_by_key(|(id, generation)| (core::cmp::Reverse(*generation), *id));
+        let known = self.epochs.iter().filter(|(id, _)| !followed.contains(*id));
+        let mut heads: Vec<(EpochId, u32)> = known.map(|(id, e)| (*id, e.header.generation)).collect();
+        heads.sort_unstable_by_key(|(id, generation)| (core::cmp::Reverse(*generation), *id));
         heads
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::Heard;
+use std::collections::BTreeMap;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const OFFERER: RtcId = RtcId(1);

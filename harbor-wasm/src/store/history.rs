@@ -5,11 +5,11 @@
 use super::disk::{self, StoreError};
 use super::{MESSAGES, STATES, Store, place};
 use crate::Page;
+use crate::few::Few;
 use harbor_proto::endpoint::{Message, MessageState, OrderKey, Table};
 use harbor_proto::id::TopicUid;
 use harbor_proto::wire::Wire;
 use idb::CursorDirection;
-use std::collections::BTreeMap;
 
 /// Most messages in one page.
 const MAX_PAGE: u32 = 200;
@@ -35,11 +35,13 @@ impl Store {
             None => disk::between(&start, false, &stop)?,
         };
         let rows = tx.page(MESSAGES, range, limit).await?;
-        let mut states = BTreeMap::new();
+        let mut states = Few::default();
         if let Some((first, _)) = rows.first() {
             let from = place(Table::State, &first[1..]);
             let range = disk::between(&from, false, &end(Table::State))?;
-            states.extend(tx.page(STATES, range, limit).await?);
+            for (key, sealed) in tx.page(STATES, range, limit).await? {
+                states.insert(key, sealed);
+            }
         }
         let messages = rows.iter().map(|(key, sealed)| self.message(key, sealed, &states));
         Ok(Page { messages: messages.collect::<Result<_, _>>()?, more: skipped.is_some() })
@@ -50,7 +52,7 @@ impl Store {
         &self,
         key: &[u8],
         sealed: &[u8],
-        states: &BTreeMap<Vec<u8>, Vec<u8>>,
+        states: &Few<Vec<u8>, Vec<u8>>,
     ) -> Result<Message, StoreError> {
         let key = &key[1..];
         let value = self.unseal(Table::Message, key, sealed)?;
