@@ -36,6 +36,8 @@ pub(crate) struct Check {
     /// Packets a node said are stored, and until which hour.
     promised: BTreeMap<(usize, HarborId, PacketId), u32>,
     pub(crate) said: BTreeMap<Vec<u8>, Said>,
+    /// Messages that no longer concern whoever joins or leaves from here on.
+    closed: BTreeSet<Vec<u8>>,
     /// By device and body.
     history: BTreeMap<(usize, Vec<u8>), Line>,
     /// What was shown to a person, over all runs of a device.
@@ -211,7 +213,13 @@ impl Check {
 
     /// Bodies that are durable with their authors: those must come to everybody.
     pub(crate) fn owed(&self) -> Vec<(&Vec<u8>, &Said)> {
-        self.said.iter().filter(|(body, said)| self.has(said.device, body)).collect()
+        let open = self.said.iter().filter(|(body, _)| !self.closed.contains(*body));
+        open.filter(|(body, said)| self.has(said.device, body)).collect()
+    }
+
+    /// What was said so far is for those who were there.
+    pub(crate) fn close(&mut self) {
+        self.closed = self.said.keys().cloned().collect();
     }
 
     /// (device, body) pairs still missing among `members` of the topic.

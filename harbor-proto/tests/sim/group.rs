@@ -1,6 +1,6 @@
 //! Members of one conversation on real endpoints, and what they do.
 
-use crate::world::{Client, MINUTE, SECOND, World};
+use crate::world::{Client, HOUR, MINUTE, SECOND, World};
 use harbor_proto::endpoint::{
     Body, Command, CommandError, Endpoint, Format, Message, Name, Reply, Setup, Table, TopicKind, TopicState,
 };
@@ -16,6 +16,9 @@ pub(crate) struct Group {
     pub(crate) world: World,
     pub(crate) topic: TopicUid,
     pub(crate) members: BTreeSet<usize>,
+    founder: usize,
+    /// Conversations besides the present one: topic, members, founder.
+    others: Vec<(TopicUid, BTreeSet<usize>, usize)>,
     said: u64,
     pad: usize,
 }
@@ -44,11 +47,27 @@ impl Group {
             let device = world.add_device(direct);
             named(&mut world, device);
         }
-        let (kind, title) = (TopicKind::Room, name("Boats"));
-        let Ok(Reply::Topic { topic }) = ask(&mut world, 0, Command::CreateTopic { kind, title }) else {
-            panic!("no topic")
-        };
-        Self { world, topic: topic.uid, members: BTreeSet::from([0]), said: 0, pad: 0 }
+        let topic = found(&mut world, 0, TopicKind::Room);
+        Self { world, topic, members: BTreeSet::from([0]), founder: 0, others: Vec::new(), said: 0, pad: 0 }
+    }
+
+    /// Turns to a new conversation of `founder` with `others`.
+    pub(crate) fn another(&mut self, kind: TopicKind, founder: usize, others: &[usize]) {
+        let topic = found(&mut self.world, founder, kind);
+        self.others.push((self.topic, std::mem::take(&mut self.members), self.founder));
+        (self.topic, self.members, self.founder) = (topic, BTreeSet::from([founder]), founder);
+        for device in others {
+            self.join(*device);
+        }
+    }
+
+    /// Turns to another conversation.
+    pub(crate) fn turn(&mut self) {
+        if let Some((topic, members, founder)) = self.others.pop() {
+            let before = (self.topic, std::mem::replace(&mut self.members, members), self.founder);
+            (self.topic, self.founder) = (topic, founder);
+            self.others.insert(0, before);
+        }
     }
 
     /// As [`Self::join`], for devices that crash on the way: whoever did not answer is asked again.
@@ -56,15 +75,20 @@ impl Group {
         let topic = self.topic;
         for _ in 0..10 {
             let invite = Command::Invite { topic, expires_in_ms: 0 };
-            let Some(Ok(Reply::Invite { invite })) = try_ask(&mut self.world, 0, invite) else { continue };
+            let Some(Ok(Reply::Invite { invite })) = try_ask(&mut self.world, self.founder, invite) else {
+                self.world.run_for(MINUTE);
+                continue;
+            };
             self.world.run_for(2 * MINUTE);
             for _ in 0..3 {
                 let accept = Command::Accept { code: invite.code.clone() };
                 try_ask(&mut self.world, device, accept);
                 self.world.run_for(2 * MINUTE);
-                let in_it = [0, device].map(|d| self_view(&mut self.world, d, &topic));
-                if in_it.iter().all(|v| *v == Some((TopicState::Active, 2))) {
-                    self.members.insert(device);
+                let mut everybody = self.members.clone();
+                everybody.insert(device);
+                let there = Some((TopicState::Active, everybody.len()));
+                if everybody.iter().all(|d| self_view(&mut self.world, *d, &topic) == there) {
+                    self.members = everybody;
                     return;
                 }
             }
@@ -81,7 +105,9 @@ impl Group {
     /// Lets `device` in by an invite of the founder, and waits until it is in.
     pub(crate) fn join(&mut self, device: usize) {
         let invite = Command::Invite { topic: self.topic, expires_in_ms: 0 };
-        let Ok(Reply::Invite { invite }) = ask(&mut self.world, 0, invite) else { panic!("no invite") };
+        let Ok(Reply::Invite { invite }) = ask(&mut self.world, self.founder, invite) else {
+            panic!("no invite")
+        };
         // The link is not shown to anybody before its record had time to reach a node.
         self.world.run_for(10 * SECOND);
         self.accept(device, invite.code);
@@ -136,18 +162,26 @@ impl Group {
     }
 
     /// What is not yet as it should be.
-    pub(crate) fn owed(world: &World, topic: &TopicUid, members: &BTreeSet<usize>) -> Vec<String> {
-        let missing =
-            world.check.missing(topic, members).into_iter().map(|(d, body)| format!("{d} lacks {body:?}"));
-        let states = members.iter().flat_map(|m| {
-            let records = world.devices[*m].disk.records();
-            world
-                .check
-                .undelivered(*m, &records)
-                .into_iter()
-                .map(move |(body, s)| format!("{m}: {body:?} is {s:?}"))
+    fn owed(&self) -> Vec<String> {
+        let world = &self.world;
+        let here = (self.topic, self.members.clone(), self.founder);
+        let rooms = self.others.iter().chain([&here]);
+        let missing = rooms.flat_map(|(topic, members, _)| world.check.missing(topic, members));
+        let missing = missing.map(|(device, body)| format!("{device} lacks {body:?}"));
+        let states = (0..world.devices.len()).flat_map(|m| {
+            let records = world.devices[m].disk.records();
+            let open = world.check.undelivered(m, &records).into_iter();
+            open.map(move |(body, state)| format!("{m}: {body:?} is {state:?}"))
         });
         missing.chain(states).collect()
+    }
+
+    /// `device` leaves, and what it was told until now is settled before.
+    pub(crate) fn leave(&mut self, device: usize) {
+        self.settle(3 * HOUR);
+        self.world.check.close();
+        ask(&mut self.world, device, Command::Leave { topic: self.topic }).expect("a member may leave");
+        self.members.remove(&device);
     }
 
     /// The faults stop: within `ms` everybody has everything and everybody knows it.
@@ -157,11 +191,11 @@ impl Group {
         while left > 0 {
             self.world.run_for(left.min(MINUTE));
             left = left.saturating_sub(MINUTE);
-            if Self::owed(&self.world, &self.topic, &self.members).is_empty() {
+            if self.owed().is_empty() {
                 return;
             }
         }
-        panic!("never came right: {:?}", Self::owed(&self.world, &self.topic, &self.members));
+        panic!("never came right: {:?}", self.owed());
     }
 }
 
@@ -176,6 +210,14 @@ pub(crate) fn shown(world: &World, device: usize, topic: &TopicUid) -> Vec<Strin
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("short")
+}
+
+fn found(world: &mut World, founder: usize, kind: TopicKind) -> TopicUid {
+    let title = name("Boats");
+    let Ok(Reply::Topic { topic }) = ask(world, founder, Command::CreateTopic { kind, title }) else {
+        panic!("no topic")
+    };
+    topic.uid
 }
 
 fn named(world: &mut World, device: usize) {

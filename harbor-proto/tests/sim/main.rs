@@ -14,6 +14,7 @@ mod scenario_away;
 mod scenario_crash;
 mod scenario_limits;
 mod scenario_node;
+mod scenario_rooms;
 mod scenario_talk;
 mod station;
 mod traffic;

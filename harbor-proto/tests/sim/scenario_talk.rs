@@ -5,9 +5,10 @@ use crate::traffic::DEVICE;
 use crate::world::{Faults, HOUR, MINUTE, SECOND};
 use harbor_proto::endpoint::{Command, Input};
 
-const ROUGH: Faults = Faults { breaks: 100, replays: 10, stalls: 10, crashes: 60, outages: 100, dials: 20 };
+pub(crate) const ROUGH: Faults =
+    Faults { breaks: 100, replays: 10, stalls: 10, crashes: 60, outages: 100, dials: 20 };
 
-fn trouble(group: &mut Group) {
+pub(crate) fn trouble(group: &mut Group) {
     let (device, other) = (group.somebody(), group.somebody());
     let world = &mut group.world;
     let node = usize::try_from(world.rng.below(world.stations.len() as u64)).expect("few");
@@ -48,7 +49,7 @@ fn trouble(group: &mut Group) {
 }
 
 /// Mostly moments, now and then hours.
-fn pause(group: &mut Group) -> u64 {
+pub(crate) fn pause(group: &mut Group) -> u64 {
     match group.world.between(0, 20) {
         0 => group.world.between(MINUTE, 3 * HOUR),
         1..5 => group.world.between(SECOND, MINUTE),
