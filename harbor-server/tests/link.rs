@@ -62,16 +62,16 @@ async fn every_refusal_has_its_reason_and_its_count() {
     forged[90] ^= 1;
     packets::stamp(&mut forged, hour, 8);
     let cases = [
-        ("stamp_missing", packets::message(&keys, 3), Refusal::StampMissing { bits: 8 }),
-        ("stamp_stale", paid(4, Kind::Message, hour + 24, hour - 9), Refusal::StampStale { hour }),
-        ("bad_expiry", paid(5, Kind::Message, hour - 1, hour), Refusal::BadExpiry),
-        ("bad_signature", forged, Refusal::BadSignature),
-        ("malformed", good[..1000].to_vec(), Refusal::Malformed),
-        ("too_large", vec![1; (64 << 10) + 1], Refusal::TooLarge),
-        ("bad_slot", packets::message(&other, 6), Refusal::BadSlot),
+        ("stamp_missing", packets::message(&keys, 3)),
+        ("stamp_stale", paid(4, Kind::Message, hour + 24, hour - 9)),
+        ("bad_expiry", paid(5, Kind::Message, hour - 1, hour)),
+        ("bad_signature", forged),
+        ("malformed", good[..1000].to_vec()),
+        ("too_large", vec![1; (64 << 10) + 1]),
+        ("bad_slot", packets::message(&other, 6)),
     ];
-    for (name, packet, refusal) in cases {
-        assert_eq!(client.store(0, &packet).await, Err(refusal), "{name}");
+    for (name, packet) in cases {
+        assert_eq!(client.store(0, &packet).await.map_err(Refusal::code), Err(name));
         assert_eq!(node.count(name), 1, "{name} is counted");
     }
     let mut opening = other.opening();
@@ -184,6 +184,7 @@ async fn too_many_links_of_one_address_are_turned_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_idle_links_cost_little() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let (_dir, node) = node(&[]);
     let mut held = Vec::new();
     for _ in 0..50 {

@@ -307,7 +307,7 @@ mod tests {
             ("limits.watches=many", "-O: limits.watches: invalid type: string \"many\""),
             ("storage.max_ttl=60d", "storage.max_ttl: 60d is outside 1h to 30d"),
             ("limits.store_bits=60", "limits.store_bits: 60 is above 32"),
-            ("server.trusted_proxies=10.0.0.0", "server.trusted_proxies"),
+            ("server.trusted_proxies=10.0.0", "server.trusted_proxies: \"10.0.0\" is no network"),
             ("database.url=postgres://x", "database.url: \"postgres://x\" cannot be used"),
             ("log", "write it as key=value"),
         ] {

@@ -6,12 +6,11 @@ mod layers;
 mod units;
 
 pub(crate) use layers::{Layers, load};
-pub(crate) use units::{Bandwidth, Size, Span};
+pub(crate) use units::{Bandwidth, Network, Size, Span};
 
 use crate::failure::Failure;
 use harbor_proto::limits;
 use harbor_proto::node::{Quota, Rate};
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub(crate) struct Server {
     /// Serve the chat at `/`.
     pub(crate) web_app: bool,
     /// Networks whose `X-Forwarded-For` is believed.
-    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) trusted_proxies: Vec<Network>,
     /// How long a stopping node waits for its clients.
     pub(crate) shutdown_grace: Span,
 }

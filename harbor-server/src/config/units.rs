@@ -1,7 +1,9 @@
 //! Sizes and durations as people write them: "16 MiB", "30d".
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Bytes, written "16 MiB", "20 GB" or a bare number.
@@ -15,6 +17,10 @@ pub(crate) struct Bandwidth(pub(crate) u64);
 /// A length of time, written "200ms", "30s", "5m", "12h" or "30d".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
+
+/// Addresses that belong together, written "10.0.0.0/8", or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network(pub(crate) IpNet);
 
 const SIZE_UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
@@ -88,6 +94,20 @@ impl Span {
     }
 }
 
+impl Network {
+    fn parse(text: &str) -> Result<Self, String> {
+        let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        net.map(Self).map_err(|_| {
+            format!("\"{text}\" is no network; write it like \"10.0.0.0/8\", \"fd00::/8\" or \"192.0.2.1\"")
+        })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&written(self.0, &SIZE_UNITS, " "))
@@ -126,7 +146,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(Size, Bandwidth, Span);
+as_text!(Size, Bandwidth, Span, Network);
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +170,15 @@ mod tests {
         assert_eq!(Span::parse("200ms").map(Span::ms), Ok(200));
         assert!(Span::parse("30").unwrap_err().contains("like"));
         assert!(Span::parse("1w").is_err());
+    }
+
+    #[test]
+    fn networks_and_single_addresses() {
+        for text in ["10.0.0.0/8", "fd00::/8"] {
+            assert_eq!(Network::parse(text).map(|net| net.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!(Network::parse("192.0.2.1").map(|net| net.to_string()), Ok("192.0.2.1/32".into()));
+        assert!(Network::parse("10.0.0.0/99").unwrap_err().contains("10.0.0.0/8"));
     }
 
     #[test]

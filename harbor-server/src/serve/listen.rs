@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -51,7 +51,7 @@ pub(crate) fn open(addresses: &[String], optional: bool, how: &str) -> Result<Ve
             ))
         })?;
         for at in resolved {
-            match bind(at) {
+            match bind_any(at) {
                 Ok(listener) => listeners.push(listener),
                 Err(e) if optional && absent(&e) && !listeners.is_empty() => {}
                 Err(e) => return Err(refused(at, &e, how)),
@@ -65,6 +65,16 @@ fn absent(e: &io::Error) -> bool {
     use io::ErrorKind::{AddrNotAvailable, Unsupported};
     // EAFNOSUPPORT: a kernel without IPv6.
     matches!(e.kind(), AddrNotAvailable | Unsupported) || e.raw_os_error() == Some(97)
+}
+
+/// `[::]` means every address there is, also on a machine that has no IPv6.
+fn bind_any(at: SocketAddr) -> io::Result<TcpListener> {
+    match bind(at) {
+        Err(e) if at.ip() == Ipv6Addr::UNSPECIFIED && absent(&e) => {
+            bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), at.port()))
+        }
+        result => result,
+    }
 }
 
 fn bind(at: SocketAddr) -> io::Result<TcpListener> {

@@ -51,7 +51,7 @@ pub(crate) async fn run(mut config: Config, dev: bool, temporary: bool) -> Resul
     let url = public_url(&config, dev, &listeners);
     let app = App {
         core: Arc::clone(&core),
-        sources: Arc::new(Sources::new(config.server.trusted_proxies.clone())),
+        sources: Arc::new(Sources::new(config.server.trusted_proxies.iter().map(|net| net.0).collect())),
         web_app: config.server.web_app,
         https: url.starts_with("https://"),
     };
