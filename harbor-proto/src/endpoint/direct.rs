@@ -93,6 +93,7 @@ impl Endpoint {
                 self.owe_receipts(&device);
             }
             Event::Down { device } => {
+                self.silent.remove(&device);
                 self.direct_lost(&device);
                 self.paths_changed(&device);
             }
@@ -161,6 +162,7 @@ impl Endpoint {
 
     pub(super) fn on_direct_frame(&mut self, rtc: RtcId, bytes: &[u8]) {
         let Some(device) = self.peering.as_ref().and_then(|p| p.device(rtc.0)) else { return };
+        self.silent.remove(&device);
         match DirectFrame::from_bytes(bytes) {
             Ok(DirectFrame::Packet { packet }) => {
                 let fate = self.receive(&packet.0, Path::Direct);
@@ -193,20 +195,15 @@ impl Endpoint {
         }
     }
 
-    /// Receipts to those who are there. Who is connected directly gets them that way: a link that is just
-    /// breaking loses what is passed, and as they no longer announce themselves, nobody would ask again.
+    /// Receipts to those who are there, by both ways: a link that is just breaking loses what is passed, and a
+    /// connection that fell silent loses what goes over it until that is noticed.
     pub(super) fn signal_receipts(&mut self, uid: &TopicUid, receipts: Vec<Receipt>) {
-        let (direct, passed): (Vec<Receipt>, Vec<Receipt>) =
-            receipts.into_iter().partition(|receipt| self.is_direct(&receipt.device));
-        for receipt in direct {
+        for receipt in &receipts {
             let Some(rtc) = self.peering.as_ref().and_then(|p| p.rtc(&receipt.device)) else { continue };
-            let bytes = DirectFrame::Receipt { topic: *uid, seqs: receipt.seqs }.to_bytes();
+            let bytes = DirectFrame::Receipt { topic: *uid, seqs: receipt.seqs.clone() }.to_bytes();
             self.out(Output::RtcSend { rtc: RtcId(rtc), bytes });
         }
-        if passed.is_empty() {
-            return;
-        }
-        if let Some(bytes) = Bytes::new(LiveReceipts::first(passed).to_bytes()) {
+        if let Some(bytes) = Bytes::new(LiveReceipts::first(receipts).to_bytes()) {
             self.signal(uid, None, Body::App { bytes });
         }
     }

@@ -23,7 +23,7 @@ pub use direct::DirectFrame;
 pub use restore::RestoreError;
 
 use crate::crypto::rng::Rng;
-use crate::id::{HarborId, PacketId, TopicUid};
+use crate::id::{DeviceId, HarborId, PacketId, TopicUid};
 use crate::identity::DeviceSecrets;
 use crate::machine::Machine;
 use crate::peering::Peering;
@@ -57,6 +57,8 @@ enum Timer {
     Upkeep,
     /// A message went to devices directly and is not acknowledged.
     DirectAck(TopicUid, u64),
+    /// A direct connection was asked for an acknowledgement and has said nothing since.
+    Silent(DeviceId),
     /// Tell senders what arrived, over what is live.
     LiveReceipts(TopicUid),
     /// Tell senders what arrived, by a stored message.
@@ -98,6 +100,8 @@ pub struct Endpoint {
     next_tag: Tag,
     /// Own messages under way, by the packet that carries them.
     sent: BTreeMap<PacketId, (TopicUid, u64)>,
+    /// Devices whose direct connection left something unacknowledged, and since when nothing came over it.
+    silent: BTreeMap<DeviceId, Instant>,
     timers: BTreeMap<Timer, Instant>,
     /// Conversations to dispatch, and those whose view changed.
     dirty: BTreeSet<TopicUid>,
@@ -206,6 +210,7 @@ impl Endpoint {
         match timer {
             Timer::Upkeep => self.upkeep(),
             Timer::DirectAck(uid, seq) => self.on_direct_timeout(&uid, seq),
+            Timer::Silent(device) => self.on_silent(&device),
             Timer::LiveReceipts(uid) => self.send_live_receipts(&uid),
             Timer::StoredReceipt(uid) => self.store_receipt(&uid),
             Timer::Commit(uid) => self.commit_if_needed(&uid),

@@ -89,6 +89,7 @@ impl Endpoint {
             shipments: BTreeMap::new(),
             next_tag: 1,
             sent: BTreeMap::new(),
+            silent: BTreeMap::new(),
             timers: BTreeMap::new(),
             dirty: BTreeSet::new(),
             changed: BTreeSet::new(),

@@ -4,7 +4,7 @@
 
 use super::conversation::key;
 use super::shipping::{Cargo, SHIPPING};
-use super::{Endpoint, Path, Table, Timer};
+use super::{Endpoint, Output, Path, RtcId, Table, Timer};
 use crate::crypto::hash;
 use crate::delivery::outbox::Sealed;
 use crate::delivery::plan::{Reading, places};
@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 
 /// How often a message is sealed again because a node calls it expired.
 const RESEALS: u8 = 3;
+/// How long a connection with something unacknowledged may stay silent, ms.
+const SILENT_MS: u64 = 10_000;
 
 impl Endpoint {
     /// Sends everything of a conversation that can be sent now.
@@ -135,7 +137,9 @@ impl Endpoint {
         for device in &direct {
             self.send_direct(device, &sealed.packet);
         }
-        let all_direct = !waiting.is_empty() && direct.len() == waiting.len();
+        let all_direct = !waiting.is_empty()
+            && direct.len() == waiting.len()
+            && !direct.iter().any(|device| self.silent.contains_key(device));
         if all_direct && !self.hidden && kind != MessageType::Receipt {
             self.set_path(uid, seq, Path::Direct);
             self.at(Timer::DirectAck(*uid, seq), self.now.plus(DIRECT_ACK_MS));
@@ -151,7 +155,8 @@ impl Endpoint {
         let Some(sealed) = entry.sealed.clone() else { return };
         let waiting = entry.waiting.to_vec();
         let keys = self.mail.keys(&sealed.rs, sealed.period, sealed.lane);
-        let relayed = waiting.iter().any(|d| self.is_present(d) && !self.is_direct(d));
+        let relayed =
+            waiting.iter().any(|d| self.silent.contains_key(d) || (self.is_present(d) && !self.is_direct(d)));
         if relayed {
             self.pass(&keys.id(), &sealed.packet);
             self.timers.insert(Timer::DirectAck(*uid, seq), self.now.plus(DIRECT_ACK_MS));
@@ -171,12 +176,38 @@ impl Endpoint {
         let waits = |e: &crate::delivery::Entry| !e.waiting.is_empty() && e.nodes == 0 && !e.failed;
         let entry = self.talks.get(uid).and_then(|t| t.outbox.entries.get(&seq));
         match entry.map(|e| (e.path, waits(e))) {
-            Some((Some(Path::Direct), true)) => self.through_nodes(uid, seq),
+            Some((Some(Path::Direct), true)) => {
+                self.doubt_silent(uid, seq);
+                self.through_nodes(uid, seq);
+            }
             // Whoever was thought to be there did not answer: it waits on a node.
             Some((Some(Path::Relayed), _)) => self.set_path(uid, seq, Path::Stored),
             _ => return,
         }
         self.state_changed(uid, seq, true);
+    }
+
+    /// A connection that does not answer is not relied on until it does; silent for long, it is given up and
+    /// made again.
+    fn doubt_silent(&mut self, uid: &TopicUid, seq: u64) {
+        let entry = self.talks.get(uid).and_then(|t| t.outbox.entries.get(&seq));
+        let waiting = entry.map(|e| e.waiting.to_vec()).unwrap_or_default();
+        for device in waiting {
+            if self.is_direct(&device) {
+                self.silent.entry(device).or_insert(self.now);
+                self.at(Timer::Silent(device), self.now.plus(SILENT_MS));
+            }
+        }
+    }
+
+    pub(super) fn on_silent(&mut self, device: &DeviceId) {
+        if self.silent.remove(device).is_none() {
+            return;
+        }
+        if let Some(rtc) = self.peering.as_ref().and_then(|p| p.rtc(device)) {
+            self.out(Output::RtcClose { rtc: RtcId(rtc) });
+            self.with_peering(|p, now| p.rtc_down(rtc, now));
+        }
     }
 
     /// The page may be frozen any moment: nothing waits for a direct acknowledgement any more.

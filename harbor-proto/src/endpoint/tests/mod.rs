@@ -345,3 +345,27 @@ fn a_clock_nine_days_fast_loses_nothing() {
     net.pass_time(60_000);
     assert_eq!(texts(&net, 1, &uid), ["from the future", "and back"]);
 }
+
+#[test]
+fn a_connection_that_falls_silent_is_noticed_and_made_again() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    say(&mut net, 0, uid, "short way");
+    net.pass_time(1_000);
+    net.swallow_rtc();
+    for n in 0..6 {
+        say(&mut net, n % 2, uid, &format!("into the void {n}"));
+        net.pass_time(500);
+    }
+    net.pass_time(20_000);
+    for n in 0..2 {
+        let history = net.history(n, &uid);
+        assert!(
+            history.iter().all(|(_, state, _)| matches!(state, None | Some(State::Delivered))),
+            "{history:?}"
+        );
+        assert_eq!(history.iter().filter(|(text, ..)| text.starts_with("into")).count(), 6);
+    }
+    say(&mut net, 1, uid, "short again");
+    net.pass_time(1_000);
+    assert_eq!(newest(&net, 0, &uid).1, Some(Path::Direct));
+}

@@ -119,6 +119,15 @@ impl Net {
         }
     }
 
+    /// Connections stay open and carry nothing any more.
+    pub(super) fn swallow_rtc(&mut self) {
+        for peer in &mut self.peers {
+            for (other, _) in peer.rtc.values_mut() {
+                *other = usize::MAX;
+            }
+        }
+    }
+
     pub(super) fn input(&mut self, n: usize, input: Input) {
         self.queue.push_back((n, input));
     }
@@ -207,12 +216,15 @@ impl Net {
             }
             Output::RtcRemote { rtc, sdp } => self.remote(n, rtc, &sdp),
             Output::RtcSend { rtc, bytes } => {
-                if let Some((other, theirs)) = self.peers[n].rtc.get(&rtc.0).copied() {
+                let end =
+                    self.peers[n].rtc.get(&rtc.0).copied().filter(|(other, _)| *other < self.peers.len());
+                if let Some((other, theirs)) = end {
                     self.input(other, Input::RtcFrame { rtc: RtcId(theirs), bytes });
                 }
             }
             Output::RtcClose { rtc } => {
-                if let Some((other, theirs)) = self.peers[n].rtc.remove(&rtc.0) {
+                let end = self.peers[n].rtc.remove(&rtc.0).filter(|(other, _)| *other < self.peers.len());
+                if let Some((other, theirs)) = end {
                     self.peers[other].rtc.remove(&theirs);
                     self.input(other, Input::RtcDown { rtc: RtcId(theirs) });
                 }
