@@ -294,6 +294,39 @@ mod tests {
     }
 
     #[test]
+    fn no_bytes_make_it_panic_or_hoard() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for _ in 0..20_000 {
+            let mut decoder = Decoder::default();
+            for _ in 0..random() % 8 {
+                let mut bytes: Vec<u8> = (0..random() % 300).map(|_| random() as u8).collect();
+                // Often enough a header that is none the worse for its origin.
+                if let [first, second, ..] = &mut bytes[..] {
+                    *first &= 0x8f;
+                    *second |= 0x80;
+                }
+                let mut whole = 0;
+                let fed = decoder.feed(&mut bytes, &mut |event| {
+                    if let Event::Message(message) | Event::Ping(message) = event {
+                        whole += message.len();
+                    }
+                });
+                assert!(whole <= 8 * 300);
+                if fed.is_err() {
+                    break;
+                }
+                assert!(decoder.partial.len() <= 8 * 300);
+            }
+        }
+    }
+
+    #[test]
     fn an_endless_promise_holds_no_memory() {
         let mut decoder = Decoder::default();
         let mut start = masked(0x82, &vec![0; MAX_FRAME])[..20].to_vec();

@@ -123,15 +123,6 @@ impl Node {
         value.and_then(serde_json::Value::as_u64).unwrap_or_else(|| panic!("no counter {name}"))
     }
 
-    /// Processor time it used so far, user and system.
-    pub fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
-        let after_name = stat.rsplit_once(')').expect("a name").1;
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
-        Duration::from_millis(ticks * 10)
-    }
-
     /// Resident memory, bytes.
     pub fn memory(&self) -> u64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("it runs");
