@@ -65,8 +65,7 @@ export async function pourMessages(topic, size, ms, window) {
   while (performance.timeOrigin + performance.now() < until) {
     const bytes = ring[n % ring.length].slice();
     new DataView(bytes.buffer).setUint32(0, n++);
-    const receipt = await topic.send(bytes);
-    const done = receipt.delivered.finally(() => open.delete(done));
+    const done = topic.send(bytes).then((receipt) => receipt.delivered).finally(() => open.delete(done));
     open.add(done);
     if (open.size >= window) await Promise.race(open);
   }
