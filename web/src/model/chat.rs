@@ -4,7 +4,7 @@ use super::window::{Fetch, Window};
 use super::{App, browser, said};
 use crate::text;
 use harbor_wasm::proto::endpoint::{
-    Body, Command, CommandError, Event, Format, Message, Name, OrderKey, Reply, State,
+    Body, Command, CommandError, Event, Format, Message, Name, OrderKey, Path, Reply, State,
 };
 use harbor_wasm::proto::id::{EndpointId, MessageId, TopicUid};
 use harbor_wasm::proto::time::UnixMillis;
@@ -12,6 +12,8 @@ use harbor_wasm::{Page, Subscription};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+/// States kept that came before their message.
+const EARLY: usize = 64;
 /// Order of rows whose message the client has not confirmed: after everything else.
 const UNCONFIRMED: u8 = 0xff;
 
@@ -54,6 +56,8 @@ pub(crate) struct Edges {
 }
 
 type Hook = Box<dyn Fn()>;
+/// A state that came before its message.
+type Early = (OrderKey, State, Option<Path>);
 /// Where a page goes that was fetched.
 type Put = fn(&mut Window<Row>, Vec<(OrderKey, Row)>, bool, Fetch);
 
@@ -73,6 +77,8 @@ pub(crate) struct Chat {
     pub(crate) returned: RwSignal<Option<String>>,
     /// The person sees the newest message.
     pub(crate) at_end: StoredValue<bool>,
+    /// States of messages that are not on the page yet: they may overtake the message itself.
+    early: StoredValue<Vec<Early>>,
     /// That everything was seen is being said.
     marking: StoredValue<bool>,
     /// Runs before the rows change, while the old ones are still on the page.
@@ -93,6 +99,7 @@ impl Chat {
             trouble: RwSignal::new(None),
             returned: RwSignal::new(None),
             at_end: StoredValue::new(true),
+            early: StoredValue::new(Vec::new()),
             marking: StoredValue::new(false),
             before_change: StoredValue::new_local(None),
             subscription: StoredValue::new_local(None),
@@ -157,7 +164,8 @@ impl Chat {
             self.new_from.set(self.first_unread(&page));
         }
         let mut rows = Vec::with_capacity(page.messages.len());
-        for message in page.messages {
+        for mut message in page.messages {
+            self.bring_up_to_date(&mut message);
             let order = message.order;
             let written = self.take_written(&message);
             rows.push((order, written.unwrap_or_else(|| Row::new(message))));
@@ -198,16 +206,45 @@ impl Chat {
             Event::Message { message } if message.topic == self.uid => self.put(message.clone()),
             Event::State { topic, order, state, path, .. } if *topic == self.uid => {
                 let row = self.window.with_value(|w| w.get(order).cloned());
-                if let Some(row) = row {
-                    row.message.update(|m| (m.state, m.path) = (Some(*state), *path));
+                match row {
+                    Some(row) => row.message.update(|m| (m.state, m.path) = (Some(*state), *path)),
+                    None => self.remember((*order, *state, *path)),
                 }
             }
             _ => {}
         }
     }
 
+    /// Keeps the state of a message that is not on the page: a few, since most stay outside.
+    fn remember(self, early: Early) {
+        self.early.update_value(|all| {
+            all.retain(|(order, ..)| *order != early.0);
+            all.push(early);
+            if all.len() > EARLY {
+                all.remove(0);
+            }
+        });
+    }
+
+    fn bring_up_to_date(self, message: &mut Message) {
+        self.early.update_value(|all| {
+            if let Some(at) = all.iter().position(|(order, ..)| *order == message.order) {
+                let (_, state, path) = all.remove(at);
+                (message.state, message.path) = (Some(state), path);
+            }
+        });
+    }
+
+    /// The client has taken a written message. When an event told so before, it told more.
+    fn taken(self, message: Message) {
+        if self.window.with_value(|w| w.get(&message.order).is_none()) {
+            self.put(message);
+        }
+    }
+
     /// Shows a message of the client: new, or the confirmation of one just written.
-    fn put(self, message: Message) {
+    fn put(self, mut message: Message) {
+        self.bring_up_to_date(&mut message);
         let order = message.order;
         let written = self.take_written(&message);
         let known = self.window.with_value(|w| w.get(&order).cloned());
@@ -301,7 +338,7 @@ impl Chat {
         let command = Command::Send { topic, client_ref, format, body: body.clone() };
         spawn_local(async move {
             match self.app.request(command).await {
-                Ok(Reply::Sent { message }) if !self.window.is_disposed() => self.put(message),
+                Ok(Reply::Sent { message }) if !self.window.is_disposed() => self.taken(message),
                 Ok(_) => {}
                 Err(error) => self.refused(&message, error),
             }

@@ -15,7 +15,7 @@ pub(crate) fn Offline() -> impl IntoView {
         <Show when=move || app.offline.get()>
             <div class="banner" role="status" data-testid="offline-banner" data-queued=queued>
                 {icon(icon::OFFLINE)}
-                <p><strong>{why}</strong>" "{text::status::CHECK}" "{move || text::status::queue(queued())}</p>
+                <p><strong>{why}</strong>" "<span class="wide-only">{text::status::CHECK}" "</span>{move || text::status::queue(queued())}</p>
             </div>
         </Show>
     }
