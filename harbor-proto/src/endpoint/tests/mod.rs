@@ -369,3 +369,21 @@ fn a_connection_that_falls_silent_is_noticed_and_made_again() {
     net.pass_time(1_000);
     assert_eq!(newest(&net, 0, &uid).1, Some(Path::Direct));
 }
+
+#[test]
+fn who_asks_while_the_inviter_is_away_is_let_in_when_it_returns() {
+    let mut net = Net::new(2);
+    named(&mut net, 0, "Ana");
+    named(&mut net, 1, "Ben");
+    let uid = create(&mut net, 0, TopicKind::Dm, "");
+    let code = invite(&mut net, 0, uid);
+    net.kill(0);
+    net.pass_time(5_000);
+    net.ask(1, Command::Accept { code }).unwrap();
+    net.pass_time(5_000);
+    assert_eq!(net.topic(1, &uid).state, TopicState::Joining);
+    net.start(0);
+    net.pass_time(5_000);
+    assert_eq!(net.topic(0, &uid).members.len(), 2);
+    assert_eq!(net.topic(1, &uid).state, TopicState::Active);
+}
