@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "./harness/until.mjs";
 import { world } from "./harness/world.mjs";
 
 const THREE = ["The train is late.", "I am in carriage 9.", "Bring the blue bag."];
@@ -51,6 +52,8 @@ test("somebody invited while the inviter is away is let in when the inviter retu
   await ana.begin("Ana");
   await ana.createRoom("Harbour walk");
   const link = await ana.invite();
+  // What the link leads to has to be on the node before its maker leaves.
+  await until("the invite to be stored", async () => (await w.node.counters()).stored >= 2);
   await ana.browser.close();
 
   await ben.ask("Ben", link);

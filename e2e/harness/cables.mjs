@@ -8,7 +8,8 @@ export const NO_WEBRTC = `
 /**
  * Lets a test cut direct connections:
  * `harborCable.swallow()` makes every data channel a black hole that still looks open (a cable pulled out far
- * away); `harborCable.tear()` closes every connection on this side.
+ * away); `harborCable.tear()` closes every connection on this side, as a browser does when it notices, and the
+ * cable is back.
  */
 export const CABLE = `
   (() => {
@@ -27,7 +28,7 @@ export const CABLE = `
     window.harborCable = {
       sent: 0,
       swallow() { swallowing = true; },
-      tear() { for (const c of connections) c.close(); connections.clear(); },
+      tear() { swallowing = false; for (const c of connections) c.close(); connections.clear(); },
       open() { return [...connections].filter((c) => c.connectionState === "connected").length; },
     };
   })();
