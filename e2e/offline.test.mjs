@@ -53,17 +53,19 @@ test("somebody invited while the inviter is away is let in when the inviter retu
   await ana.createRoom("Harbour walk");
   const link = await ana.invite();
   // What the link leads to has to be on the node before its maker leaves.
-  await until("the invite to be stored", async () => (await w.node.counters()).stored >= 2);
+  const stored = async () => (await w.node.counters()).stored;
+  await until("the invite to be stored", async () => (await stored()) >= 2);
   await ana.browser.close();
 
   await ben.ask("Ben", link);
   await ben.waiting();
+  await until("the request to be stored", async () => (await stored()) >= 3);
   await ben.kill();
   await ana.comeBack();
+  await ana.openTopic("Harbour walk");
   await ana.sawMember("Ben");
   await ben.comeBack();
-  await ben.openTopic("Harbour walk");
-  await ana.openTopic("Harbour walk");
+  await ben.openTopicAgain("Harbour walk");
   await ben.send("Here I am.");
   await ana.sees("Here I am.");
   w.pass();
