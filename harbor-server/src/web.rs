@@ -48,11 +48,10 @@ pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Respon
     }
 }
 
-/// The file of that name; the page itself for everything that is no file, because the app routes by path.
+/// The file of that name; the page itself at the root, for the app routes by what stands after `#`.
 fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
     let named = |path: &str| assets.binary_search_by(|asset| asset.path.cmp(path)).ok().map(|at| &assets[at]);
-    let is_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    named(path).or_else(|| if is_file { None } else { named("/index.html") })
+    named(if path == "/" { "/index.html" } else { path })
 }
 
 fn serve(asset: &'static Asset, headers: &HeaderMap) -> Response<Body> {
@@ -138,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn files_by_name_and_the_page_for_everything_else() {
+    fn files_by_name_and_the_page_at_the_root() {
         let path = |asked| find(&APP, asked).map(|asset| asset.path);
         assert_eq!(path("/sw.js"), Some("/sw.js"));
-        for page in ["/", "/join", "/room/abc"] {
-            assert_eq!(path(page), Some("/index.html"), "{page}");
+        assert_eq!(path("/"), Some("/index.html"));
+        for missing in ["/missing.js", "/metrics", "/join", ""] {
+            assert_eq!(path(missing), None, "{missing}");
         }
-        assert_eq!(path("/missing.js"), None);
         assert_eq!(path("/../Cargo.toml"), None);
     }
 
