@@ -124,7 +124,8 @@ impl Parcel {
             Refusal::RateLimited { after_ms } => {
                 (rest(u64::from(after_ms).clamp(100, 60_000)), Verdict::Again)
             }
-            Refusal::BadSlot if self.refusals < 8 => (rest(100), Verdict::Again),
+            // The slot is opened anew; opening it may have been one frame too many for the minute.
+            Refusal::BadSlot => (rest(100 << self.refusals.min(9)), Verdict::Again),
             Refusal::Full => (Stage::Bare, Verdict::NextLane),
             Refusal::BadExpiry => (Stage::Bare, Verdict::Reseal),
             Refusal::NodeFull | Refusal::TooMany | Refusal::Unavailable => {

@@ -264,6 +264,8 @@ impl Postman {
         match why {
             Refusal::StampStale { .. } | Refusal::StampMissing { .. } => out.stamped = false,
             Refusal::Unavailable | Refusal::RateLimited { .. } | Refusal::Full | Refusal::NodeFull => {}
+            // The slot was to be opened in the same breath, and that was one frame too many for the minute.
+            Refusal::BadSlot => {}
             _ => panic!("an honest packet was refused: {why:?}"),
         }
     }

@@ -88,7 +88,7 @@ fn scenario(seed: u64) -> String {
 
 #[test]
 fn what_is_stored_is_read_by_everybody_once_whatever_breaks() {
-    crate::seeds(50, scenario);
+    crate::seeds(25, scenario);
 }
 
 #[test]

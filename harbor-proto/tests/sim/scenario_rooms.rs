@@ -27,7 +27,7 @@ fn several(seed: u64) -> String {
 
 #[test]
 fn several_conversations_do_not_mix() {
-    crate::seeds(15, several);
+    crate::seeds(10, several);
 }
 
 /// Everybody is let in while everything fails.
@@ -73,5 +73,5 @@ fn coming_and_going(seed: u64) -> String {
 
 #[test]
 fn who_left_is_not_waited_for_and_may_come_back() {
-    crate::seeds(10, coming_and_going);
+    crate::seeds(5, coming_and_going);
 }

@@ -77,12 +77,12 @@ fn scenario(seed: u64, members: usize) -> String {
 
 #[test]
 fn two_who_talk() {
-    crate::seeds(50, |seed| scenario(seed, 2));
+    crate::seeds(30, |seed| scenario(seed, 2));
 }
 
 #[test]
 fn three_who_talk() {
-    crate::seeds(20, |seed| scenario(seed, 3));
+    crate::seeds(15, |seed| scenario(seed, 3));
 }
 
 #[test]
