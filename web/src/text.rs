@@ -298,8 +298,13 @@ pub(crate) mod error {
     pub(crate) const TIMEOUT: &str = "The Harbor node did not answer in time. Try again in a moment.";
     pub(crate) const UNAUTHORIZED: &str =
         "You may not do this here. Ask the person who made the conversation.";
-    pub(crate) const QUOTA_EXCEEDED: &str = "Too many messages are waiting to go out. Connect to the network and let \
-                                             them leave, then try again.";
+    pub(crate) const QUOTA_EXCEEDED: &str = "There is no room for that: the storage of this device is full, or too \
+                                             many messages wait to go out. Free some space, or connect so that what \
+                                             waits can leave, and try again. What was saved before is safe.";
+    pub(crate) const TOPIC_FULL: &str = "This conversation is full. Ask the person who invited you whether somebody \
+                                         leaves, or for another room.";
+    pub(crate) const INVITES_FULL: &str = "Too many invites wait to be used, or the storage of this device is full. \
+                                           Use or let expire what you have, then try again.";
     pub(crate) const BAD_INVITE: &str = "This invite link is broken: a part of it is missing or was changed. Copy the \
                                          whole link again, or ask for a new one.";
     pub(crate) const INVITE_EXPIRED: &str =
@@ -310,8 +315,6 @@ pub(crate) mod error {
     pub(crate) const BAD_INPUT: &str = "That is empty or too long. Change it and try again.";
     pub(crate) const CRASHED: &str = "This device could not save that; its storage may be full. Free some space, then \
                                       reload the page. What was saved before is safe.";
-    pub(crate) const STORAGE_FULL: &str = "The storage of this device is full. Free some space, then reload the page. \
-                                           What was saved before is safe.";
     pub(crate) const INSECURE_CONTEXT: &str = "This page came over plain http, and browsers switch off encryption \
                                                there. Open it with https:// instead, or on the node's own machine at \
                                                http://localhost.";

@@ -312,7 +312,8 @@ impl App {
     }
 
     pub(crate) async fn invite(self, topic: TopicUid) -> Outcome<Invite> {
-        match self.request(Command::Invite { topic, expires_in_ms: INVITE_MS.0 }).await.map_err(said)? {
+        let command = Command::Invite { topic, expires_in_ms: INVITE_MS.0 };
+        match self.request(command).await.map_err(|e| sentence::inviting(e.code()))? {
             Reply::Invite { invite } => Ok(invite),
             _ => Err(text::error::OTHER),
         }
@@ -329,7 +330,7 @@ impl App {
     /// Asks to be let in and goes to the conversation, which waits.
     pub(crate) async fn accept(self, code: &str) -> Outcome<()> {
         let code = Text::new(code).ok_or(text::error::BAD_INVITE)?;
-        match self.request(Command::Accept { code }).await.map_err(said)? {
+        match self.request(Command::Accept { code }).await.map_err(|e| sentence::joining(e.code()))? {
             Reply::Topic { topic } => {
                 let uid = topic.uid;
                 self.put_topic(topic);

@@ -16,12 +16,21 @@ pub(crate) fn sentence(code: &str) -> &'static str {
         "not_found" => text::error::NOT_FOUND,
         "bad_input" => text::error::BAD_INPUT,
         "crashed" => text::error::CRASHED,
-        "storage_full" => text::error::STORAGE_FULL,
         "insecure_context" => text::error::INSECURE_CONTEXT,
         "storage_lost" => text::error::STORAGE_LOST,
         "unsupported" => text::error::UNSUPPORTED,
         _ => text::error::OTHER,
     }
+}
+
+/// The same for who wants to join: there "no room" is said of the conversation.
+pub(crate) fn joining(code: &str) -> &'static str {
+    if code == "quota_exceeded" { text::error::TOPIC_FULL } else { sentence(code) }
+}
+
+/// The same for who makes an invite.
+pub(crate) fn inviting(code: &str) -> &'static str {
+    if code == "quota_exceeded" { text::error::INVITES_FULL } else { sentence(code) }
 }
 
 #[cfg(test)]
@@ -38,13 +47,27 @@ mod tests {
 
     #[test]
     fn every_code_has_its_own_sentence() {
-        let open =
-            [OpenError::InsecureContext, OpenError::StorageLost, OpenError::Unsupported].map(OpenError::code);
+        let open = [
+            OpenError::InsecureContext,
+            OpenError::StorageLost,
+            OpenError::QuotaExceeded,
+            OpenError::Unsupported,
+        ];
+        let open = open.map(OpenError::code);
         let codes: Vec<_> = command_errors().into_iter().map(CommandError::code).chain(open).collect();
         assert!(codes.len() >= 14);
         for code in &codes {
             assert_ne!(sentence(code), text::error::OTHER, "{code}");
             assert!(sentence(code).ends_with('.'), "{code}");
+        }
+    }
+
+    #[test]
+    fn no_room_is_said_of_what_has_none() {
+        assert_eq!(joining("quota_exceeded"), text::error::TOPIC_FULL);
+        assert_eq!(inviting("quota_exceeded"), text::error::INVITES_FULL);
+        for code in ["offline", "invite_used"] {
+            assert_eq!((joining(code), inviting(code)), (sentence(code), sentence(code)));
         }
     }
 

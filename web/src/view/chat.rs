@@ -8,7 +8,7 @@ use super::invite::Invite;
 use super::log::Log;
 use super::path;
 use crate::model::chat::Chat;
-use crate::model::sentence::sentence;
+use crate::model::sentence::joining;
 use crate::model::{app, title_of};
 use crate::text;
 use harbor_wasm::proto::endpoint::{Topic, TopicKind, TopicState};
@@ -29,7 +29,7 @@ fn stage(topic: Option<&Topic>) -> Stage {
     match topic.map(|t| t.state) {
         None => Stage::Unknown,
         Some(TopicState::Joining) => Stage::Waiting,
-        Some(TopicState::Failed { why }) => Stage::Failed(sentence(why.code())),
+        Some(TopicState::Failed { why }) => Stage::Failed(joining(why.code())),
         Some(TopicState::Active) => Stage::Open { left: false },
         Some(TopicState::Left) => Stage::Open { left: true },
     }
