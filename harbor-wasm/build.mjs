@@ -47,7 +47,8 @@ async function shrink() {
     return;
   }
   const features = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext", "multivalue"];
-  const flags = ["-Oz", ...features.map((f) => `--enable-${f}`)];
+  // Compressed, -O2 is smaller than -Oz, and it runs faster.
+  const flags = ["-O2", ...features.map((f) => `--enable-${f}`)];
   await must("wasm-opt failed", "wasm-opt", [...flags, wasm, "-o", wasm], { env });
 }
 

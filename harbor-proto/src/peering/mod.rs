@@ -12,6 +12,7 @@ use crate::id::{DeviceId, TopicUid};
 use crate::limits::MAX_PEERS;
 use crate::time::{Instant, UnixMillis};
 use crate::wire::Text;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::{string::String, vec::Vec};
 
@@ -109,7 +110,7 @@ pub struct Peering {
     me: DeviceId,
     session: Session,
     direct: bool,
-    peers: BTreeMap<DeviceId, Peer>,
+    peers: BTreeMap<DeviceId, Box<Peer>>,
     announce_at: BTreeMap<TopicUid, Instant>,
     by_rtc: BTreeMap<Rtc, DeviceId>,
     next_rtc: Rtc,
@@ -157,7 +158,7 @@ impl Peering {
     /// True when a direct connection to `device` is open.
     #[must_use]
     pub fn is_open(&self, device: &DeviceId) -> bool {
-        self.peers.get(device).is_some_and(Peer::is_open)
+        self.peers.get(device).is_some_and(|peer| peer.is_open())
     }
 
     /// True when `device` announced itself lately.

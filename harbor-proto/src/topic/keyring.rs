@@ -12,6 +12,7 @@ use crate::limits::DAY_MS;
 use crate::packet::{ContentKey, Header};
 use crate::time::UnixMillis;
 use crate::wire::Wire;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -135,7 +136,7 @@ impl EpochRecord {
 pub(super) struct Keyring {
     uid: TopicUid,
     me: DeviceId,
-    epochs: BTreeMap<EpochId, Entry>,
+    epochs: BTreeMap<EpochId, Box<Entry>>,
     routes: Vec<Route>,
     /// Which devices were given each routing secret (by its BLAKE3); follows from the opened epochs.
     holders: BTreeMap<[u8; 32], BTreeSet<DeviceId>>,
@@ -170,7 +171,7 @@ impl Keyring {
 
     /// Headers not long out of use, oldest generation first: what a new member needs to place later epochs.
     pub(super) fn recent(&self, now: UnixMillis) -> Vec<&EpochHeader> {
-        let kept = |(id, e): &(&EpochId, &Entry)| {
+        let kept = |(id, e): &(&EpochId, &Box<Entry>)| {
             self.current == Some(**id) || e.superseded.unwrap_or(e.since).plus(KEEP_MS) > now
         };
         let kept = self.epochs.iter().filter(kept);
@@ -197,7 +198,7 @@ impl Keyring {
     pub(super) fn insert(&mut self, header: EpochHeader, now: UnixMillis, out: &mut Vec<RecordChange>) {
         let id = header.id();
         let entry = Entry { header, since: now, superseded: None, dropped: false, open: None };
-        self.epochs.insert(id, entry);
+        self.epochs.insert(id, Box::new(entry));
         self.put_epoch(&id, out);
         if self.epochs.len() > MAX_EPOCHS {
             let spare =
@@ -526,7 +527,8 @@ impl Keyring {
             }
         };
         let (since, superseded, dropped) = (record.since, record.superseded, record.dropped);
-        self.epochs.insert(id, Entry { header: record.header, since, superseded, dropped, open });
+        let entry = Entry { header: record.header, since, superseded, dropped, open };
+        self.epochs.insert(id, Box::new(entry));
         true
     }
 }

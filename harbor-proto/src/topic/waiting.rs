@@ -7,6 +7,7 @@ use super::records::{RecordChange, Shelf, WAITING, log_key};
 use crate::crypto::hash;
 use crate::id::TopicUid;
 use crate::wire::Wire;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -31,7 +32,7 @@ struct Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Waiting {
     uid: TopicUid,
-    items: BTreeMap<u64, Item>,
+    items: BTreeMap<u64, Box<Item>>,
     bytes: usize,
 }
 
@@ -54,7 +55,7 @@ impl Waiting {
         let place = self.items.last_key_value().map_or(0, |(last, _)| last + 1);
         let key = log_key(&self.uid, WAITING, &hash);
         self.bytes += bytes.len();
-        self.items.insert(place, Item { hash, size: bytes.len(), object: object.clone() });
+        self.items.insert(place, Box::new(Item { hash, size: bytes.len(), object: object.clone() }));
         let value = WaitingRecord { place, object }.to_bytes();
         out.push(RecordChange::Put { shelf: Shelf::Log, key, value });
         while self.items.len() > MAX_WAITING || self.bytes > MAX_WAITING_BYTES {
@@ -82,7 +83,7 @@ impl Waiting {
         let bytes = record.object.to_bytes();
         self.bytes += bytes.len();
         let item = Item { hash: hash(&[&bytes]), size: bytes.len(), object: record.object };
-        self.items.insert(record.place, item);
+        self.items.insert(record.place, Box::new(item));
         true
     }
 }

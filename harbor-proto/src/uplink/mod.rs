@@ -12,6 +12,7 @@ use crate::packet::MailboxKeys;
 use crate::time::Instant;
 use crate::wire::Wire;
 use crate::wire::link::{Arrival, Cursor, LINK_VERSION, Refusal, Request, Slot, Tail, ToClient, ToNode};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::{sync::Arc, vec::Vec};
 use mailbox::Mailbox;
@@ -99,7 +100,7 @@ pub struct Uplink {
     online: bool,
     attempt: u32,
     rng: Rng,
-    mailboxes: BTreeMap<HarborId, Mailbox>,
+    mailboxes: BTreeMap<HarborId, Box<Mailbox>>,
     slots: BTreeMap<Slot, HarborId>,
     next_slot: Slot,
     next_request: Request,
@@ -153,13 +154,13 @@ impl Uplink {
     /// True when every mailbox wanted for reading is read to its end.
     #[must_use]
     pub fn caught_up(&self) -> bool {
-        self.greeting().is_some() && self.mailboxes.values().all(Mailbox::is_read)
+        self.greeting().is_some() && self.mailboxes.values().all(|mailbox| mailbox.is_read())
     }
 
     /// True when this mailbox is being watched and its backlog is through.
     #[must_use]
     pub fn is_watching(&self, mailbox: &HarborId) -> bool {
-        self.mailboxes.get(mailbox).is_some_and(Mailbox::is_live)
+        self.mailboxes.get(mailbox).is_some_and(|mailbox| mailbox.is_live())
     }
 
     /// Stores under way.
@@ -224,7 +225,7 @@ impl Uplink {
                     mailbox.set_reading(want.reading);
                     mailbox
                 }
-                None => Mailbox::new(want),
+                None => Box::new(Mailbox::new(want)),
             };
             self.mailboxes.insert(id, mailbox);
         }
@@ -370,7 +371,7 @@ impl Uplink {
 
     fn by_slot(&mut self, slot: Slot) -> Option<(HarborId, &mut Mailbox)> {
         let id = *self.slots.get(&slot)?;
-        self.mailboxes.get_mut(&id).map(|mailbox| (id, mailbox))
+        self.mailboxes.get_mut(&id).map(|mailbox| (id, &mut **mailbox))
     }
 
     fn on_refused(&mut self, req: Request, why: Refusal, now: Instant) {
@@ -480,7 +481,7 @@ impl Uplink {
                 if self.window_full() {
                     return Some(ping);
                 }
-                self.mailboxes.values().filter_map(Mailbox::resting).chain([ping]).min()
+                self.mailboxes.values().filter_map(|mailbox| mailbox.resting()).chain([ping]).min()
             }
         }
     }
