@@ -52,9 +52,21 @@ async function shrink() {
   await must("wasm-opt failed", "wasm-opt", [...flags, wasm, "-o", wasm], { env });
 }
 
-/** The TypeScript layer, and what else belongs into a package. */
+/** The TypeScript layer and the glue. Comments stay in the types, where editors show them, and out of what is loaded. */
+async function translate() {
+  const project = ["-p", path.join(HERE, "js", "tsconfig.json")];
+  await must("The TypeScript layer does not compile", "tsc", [...project, "--emitDeclarationOnly"], { env });
+  await must("The TypeScript layer does not compile", "tsc", [...project, "--declaration", "false", "--removeComments"], { env });
+  const glue = path.join(DIST, `${NAME}.js`);
+  const bare = path.join(PKG, "bare");
+  const plain = ["--allowJs", "--noCheck", "--removeComments", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"];
+  await must("The glue cannot be read", "tsc", [glue, ...plain, "--types", "", "--outDir", bare], { env });
+  await cp(path.join(bare, `${NAME}.js`), glue);
+  await rm(bare, { recursive: true });
+}
+
+/** What else belongs into a package. */
 async function assemble() {
-  await must("The TypeScript layer does not compile", "tsc", ["-p", path.join(HERE, "js", "tsconfig.json")], { env });
   await cp(path.join(HERE, "js", "stamp-worker.js"), path.join(DIST, "stamp-worker.js"));
   await cp(path.join(HERE, "js", "README.md"), path.join(PKG, "README.md"));
   for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await cp(path.join(root, name), path.join(PKG, name));
@@ -71,6 +83,7 @@ await runMain(async () => {
   say(debug ? "The package, unoptimised …" : "The package (first time a few minutes) …");
   await bind(await compile());
   if (!debug) await shrink();
+  await translate();
   await assemble();
   if (process.argv.includes("--pack")) {
     await must("npm pack failed", ...npm("pack", "--silent", "--pack-destination", PKG), { cwd: PKG });
