@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CLOCK, NO_WEBRTC } from "./harness/cables.mjs";
+import { CLOCK, FULL, NO_WEBRTC } from "./harness/cables.mjs";
 import { world } from "./harness/world.mjs";
 
 const DAY_MS = 24 * 3_600_000;
@@ -94,16 +94,14 @@ test("following an invite without the node: check the connection and try again",
 
 test("the device is full: the page says so and keeps what it has", async (t) => {
   const w = await world(t);
-  const [ana, ben] = await w.pair();
+  const [ana, ben] = await w.pair({ ana: { initScripts: [FULL] } });
   await ana.send("While there is room");
   await ben.sees("While there is room");
-  const session = await ana.browser.context.newCDPSession(ana.page);
-  const origin = new URL(ana.url).origin;
-  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });
+  await ana.page.evaluate(() => (window.harborFull = true));
   await ana.at("composer").fill("No room for this one");
   await ana.at("send-button").click();
   helps(await ana.errorText(), /full|space|storage/i);
-  await session.send("Storage.overrideQuotaForOrigin", { origin });
+  // The device has room again after the reload, which forgets that it was full.
   await ana.page.reload();
   await ana.openTopicAgain("Weekend trip");
   await ana.send("Room again");

@@ -74,3 +74,14 @@ export const READS = `
     }
   })();
 `;
+
+/** A device without room: while `harborFull` is set, every write to IndexedDB fails as it does then. */
+export const FULL = `
+  for (const name of ["put", "add"]) {
+    const real = IDBObjectStore.prototype[name];
+    IDBObjectStore.prototype[name] = function (...args) {
+      if (window.harborFull) throw new DOMException("full", "QuotaExceededError");
+      return real.apply(this, args);
+    };
+  }
+`;
