@@ -5,9 +5,9 @@ import { until } from "./harness/until.mjs";
 import { world } from "./harness/world.mjs";
 
 /** Enough for several pages. That 50,000 open as quickly is shown at the store (harbor-wasm/src/store/tests.rs). */
-const COUNT = 250;
+const COUNT = 120;
 /** What opening may read: a page of history with its states, and the records that the client starts from. */
-const READ_AT_MOST = 220;
+const READ_AT_MOST = 110;
 
 test("a long conversation opens at its end and is read backwards by pages", async (t) => {
   const w = await world(t);
