@@ -171,10 +171,10 @@ impl Keyring {
 
     /// Headers not long out of use, oldest generation first: what a new member needs to place later epochs.
     pub(super) fn recent(&self, now: UnixMillis) -> Vec<&EpochHeader> {
-        let kept = |(id, e): &(&EpochId, &Box<Entry>)| {
-            self.current == Some(**id) || e.superseded.unwrap_or(e.since).plus(KEEP_MS) > now
+        let kept = |id: &EpochId, e: &Entry| {
+            self.current == Some(*id) || e.superseded.unwrap_or(e.since).plus(KEEP_MS) > now
         };
-        let kept = self.epochs.iter().filter(kept);
+        let kept = self.epochs.iter().filter(|(id, e)| kept(id, e));
         let mut headers: Vec<&EpochHeader> = kept.map(|(_, entry)| &entry.header).collect();
         headers.sort_by_key(|header| header.generation);
         headers
