@@ -329,10 +329,12 @@ impl Endpoint {
     fn looked(&mut self, id: &HarborId) {
         let Some(door) = self.close_door(id) else { return };
         let Purpose::Looking { callers, record, used, .. } = door.purpose else { return };
+        let member = |uid| self.talks.get(uid).is_some_and(Conversation::is_active);
         let found = match record {
+            // To a member it still says where it led.
+            Some(record) if !used || member(&record.uid) => Ok(record),
             _ if used => Err(CommandError::InviteUsed),
-            None => Err(CommandError::BadInvite),
-            Some(record) => Ok(record),
+            _ => Err(CommandError::BadInvite),
         };
         for (caller, wanted) in callers {
             let result = match &found {

@@ -110,8 +110,13 @@ impl Endpoint {
         if !log.accept(key) {
             return Fate::Duplicate;
         }
+        let strict = self.step.strict;
         self.flush_log(uid);
-        // A message that only arrives may be lost with the power: its sender or a node sends it again.
+        if path == Path::Stored {
+            // The node has it still, and the cursor that says it was read is in the same transaction: what the
+            // power takes, the next pull brings. What came otherwise is acknowledged, and so must be on the disk.
+            self.step.strict = strict;
+        }
         let fate = self.accept(uid, &author, &content, path, identity);
         self.on_receipts(uid, &author, &content.receipts);
         fate
