@@ -178,10 +178,7 @@ mod tests {
             text.contains("script-src 'self' 'wasm-unsafe-eval'") && text.contains("frame-ancestors 'none'"),
             "{text}"
         );
-        assert!(
-            !text.contains("'unsafe-eval'") && !text.contains("'unsafe-inline'"),
-            "{text}"
-        );
+        assert!(!text.contains("'unsafe-eval'") && !text.contains("'unsafe-inline'"), "{text}");
     }
 
     #[test]

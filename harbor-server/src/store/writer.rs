@@ -10,13 +10,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// Packets and bytes in one commit: large enough that an fsync is shared by a second's worth of patience,
 /// small enough that nobody's patience is tried by the others.
 const BATCH_PACKETS: usize = 1024;
 const BATCH_BYTES: usize = 4 << 20;
 /// Bytes written since the log was last moved into the database before it is moved again.
-const CHECKPOINT_BYTES: usize = 8 << 20;
+const CHECKPOINT_BYTES: usize = 32 << 20;
+/// The part of the last commit's time for which the writer waits for as many packets as that commit had: those whose
+/// answers it just sent are likely to store more, and would else wait for two fsyncs.
+const GATHER: u32 = 4;
 /// How often a failed disk is tried again without anybody asking.
 const PROBE: Duration = Duration::from_secs(5);
 
@@ -32,6 +36,8 @@ pub(super) struct Writer {
     expiring: Option<u32>,
     since_checkpoint: usize,
     checkpoint: Option<JoinHandle<()>>,
+    /// The last commit: how many packets it had, when it ended and how long it took.
+    last: (usize, Instant, Duration),
 }
 
 /// What the queue gave.
@@ -62,6 +68,7 @@ impl Writer {
             expiring: None,
             since_checkpoint: 0,
             checkpoint: None,
+            last: (0, Instant::now(), Duration::ZERO),
         })
     }
 
@@ -110,6 +117,7 @@ impl Writer {
                 }
             }
         };
+        let patience = self.last.1 + self.last.2 / GATHER;
         while let Some(item) = next {
             match item {
                 Work::Append(append) => {
@@ -121,12 +129,16 @@ impl Writer {
             }
             let full = taken.appends.len() >= BATCH_PACKETS || taken.bytes >= BATCH_BYTES;
             next = if full || taken.stop { None } else { work.try_recv().ok() };
+            if next.is_none() && !full && !taken.stop && taken.appends.len() < self.last.0 {
+                next = tokio::time::timeout_at(patience, work.recv()).await.ok().flatten();
+            }
         }
         taken
     }
 
     async fn append(&mut self, batch: Vec<Append>, bytes: usize, answers: &dyn Answers) {
         let jobs: Vec<JobId> = batch.iter().map(|append| append.job).collect();
+        let (count, began) = (jobs.len(), Instant::now());
         let results = match self.commit(batch).await {
             Ok(results) => {
                 self.succeeded();
@@ -144,6 +156,7 @@ impl Writer {
         let facts = jobs.into_iter().zip(results).map(|(job, result)| Input::Appended { job, result });
         answers.feed(facts.collect());
         self.health.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.last = (count, Instant::now(), began.elapsed());
     }
 
     async fn commit(

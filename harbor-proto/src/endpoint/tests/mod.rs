@@ -116,7 +116,9 @@ fn an_invite_says_who_invites_and_lets_one_person_in() {
     assert_eq!(names(&mut net, 0), names(&mut net, 1));
     assert_eq!(texts(&net, 0, &uid), ["Ben joined"]);
     assert_eq!(net.ask(2, Command::Accept { code: code.clone() }), Err(CommandError::InviteUsed));
-    let Ok(Reply::Preview { preview }) = net.ask(1, Command::Preview { code: code.clone() }) else { panic!() };
+    let Ok(Reply::Preview { preview }) = net.ask(1, Command::Preview { code: code.clone() }) else {
+        panic!()
+    };
     assert_eq!(preview.already, Some(uid), "whom it let in is led to the conversation, not turned away");
     assert!(matches!(net.ask(1, Command::Accept { code }), Ok(Reply::Topic { topic }) if topic.uid == uid));
     assert_eq!(net.ask(1, Command::Invite { topic: uid, expires_in_ms: 0 }), Err(CommandError::Unauthorized));
