@@ -73,6 +73,15 @@ export class Chat {
     return url;
   }
 
+  /** Takes a member out of the open room. */
+  async remove(name) {
+    await this.at("details-button").click();
+    await this.at("member").filter({ hasText: name }).getByTestId("remove-button").click();
+    await this.at("remove-yes").click();
+    await this.at("member").filter({ hasText: name }).waitFor({ state: "detached" });
+    await this.page.keyboard.press("Escape");
+  }
+
   /** Follows an invite link for the first time and waits to be let in. */
   async joinAs(name, link) {
     await this.ask(name, link);
@@ -212,6 +221,11 @@ export class Chat {
   async openSettings() {
     await this.at("settings-link").click();
     await this.at("hide-ip-switch").waitFor();
+  }
+
+  /** Waits until the open conversation has this many members. */
+  async has(members) {
+    await this.page.getByText(`${members} members`).first().waitFor();
   }
 
   /** Waits until the other's arrival is known here. */

@@ -6,7 +6,7 @@ mod values;
 use crate::few::Few;
 use crate::{Client, Options, Subscription, reflect, set_worker_spawner};
 use harbor_proto::endpoint::{Body, Command, CommandError, Format, TopicKind};
-use harbor_proto::id::TopicUid;
+use harbor_proto::id::{EndpointId, TopicUid};
 use harbor_proto::wire::Text;
 use js_sys::{Array, Function, Promise, Uint8Array};
 use std::cell::RefCell;
@@ -120,6 +120,11 @@ impl RawClient {
 
     pub fn leave(&self, topic: &str) -> Promise {
         self.ask(uid(topic).map(|topic| Command::Leave { topic }))
+    }
+
+    pub fn remove(&self, topic: &str, who: &str) -> Promise {
+        let who = fixed(who).map(EndpointId).ok_or(CommandError::NotFound);
+        self.ask(uid(topic).and_then(|topic| Ok(Command::Remove { topic, who: who? })))
     }
 
     /// `{ messages, more }`, oldest first, the page just before the order key `before`.

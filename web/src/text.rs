@@ -70,6 +70,7 @@ pub(crate) mod list {
     pub(crate) const NO_MESSAGES: &str = "No messages yet";
     pub(crate) const JOINING: &str = "Waiting to be let in";
     pub(crate) const LEFT: &str = "You left";
+    pub(crate) const REMOVED: &str = "You were removed";
     pub(crate) const FAILED: &str = "Could not join";
     pub(crate) const UNNAMED_DM: &str = "New chat";
     pub(crate) const UNNAMED_ROOM: &str = "Room";
@@ -178,6 +179,8 @@ pub(crate) mod chat {
     pub(crate) const WAITING_HINT: &str = "Your request is on its way. As soon as somebody who may invite opens \
                                            Harbor, you are in. You can close this page meanwhile.";
     pub(crate) const LEFT: &str = "You left this conversation. Its history stays here until you forget it.";
+    pub(crate) const REMOVED: &str = "An admin removed you from this room. What you have of it stays here until you \
+                                      forget it. To come back, ask for a new invite.";
     pub(crate) const FAILED: &str = "You could not join";
     pub(crate) const GONE: &str = "This conversation is not on this device";
     pub(crate) const GONE_HINT: &str = "It was forgotten here, or the address belongs to another browser.";
@@ -194,6 +197,15 @@ pub(crate) mod chat {
 pub(crate) mod details {
     pub(crate) const MEMBERS: &str = "Members";
     pub(crate) const ADMIN: &str = "Admin";
+    pub(crate) const REMOVE: &str = "Remove";
+    pub(crate) fn remove_label(name: &str) -> String {
+        format!("Remove {name}")
+    }
+    pub(crate) fn remove_ask(name: &str) -> String {
+        format!("Remove {name} from this room?")
+    }
+    pub(crate) const REMOVE_HINT: &str = "The room gets new keys, and nothing written from now on can be read with the old ones. What was said stays \
+         with everybody who has it.";
     pub(crate) const LEAVE: &str = "Leave conversation";
     pub(crate) const LEAVE_HINT: &str =
         "The others are told, and you receive nothing more. Your history stays here.";

@@ -182,6 +182,8 @@ crate::wire_enum! {
         SetDirect = 13 { enabled: bool },
         /// → `Status`
         Status = 14,
+        /// Takes a member out of a room; needs to be an admin. → `Done`
+        Remove = 15 { topic: TopicUid, who: EndpointId },
     }
 }
 
@@ -287,6 +289,8 @@ crate::wire_enum! {
         Left = 3,
         /// The request to join failed.
         Failed = 4 { why: CommandError },
+        /// An admin took this identity out.
+        Removed = 5,
     }
 }
 

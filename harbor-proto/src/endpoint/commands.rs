@@ -42,6 +42,7 @@ impl Endpoint {
             Command::Retry { topic, seq } => self.retry(&topic, seq),
             Command::MarkSeen { topic } => self.mark_seen(&topic),
             Command::Leave { topic } => self.leave(&topic),
+            Command::Remove { topic, who } => self.remove(&topic, &who),
             Command::Forget { topic } => self.forget(&topic),
             Command::SetDirect { enabled } => self.set_direct(enabled),
             Command::Status => Ok(Reply::Status { status: self.current_status() }),

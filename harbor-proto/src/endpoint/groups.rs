@@ -3,14 +3,15 @@
 //! Spec: docs/spec/topics.md §5, docs/spec/epochs.md §5.
 
 use super::conversation::{Post, PostKey, PostKind, key};
-use super::{Endpoint, Format, Message, Table, Timer};
-use crate::delivery::Clock;
+use super::{CommandError, Endpoint, Format, Message, Reply, Table, Timer, TopicState};
 use crate::delivery::outbox::order_key;
+use crate::delivery::{Clock, SenderChain};
 use crate::id::{EndpointId, MessageId, TopicUid};
 use crate::limits::MAX_TTL_HOURS;
 use crate::topic::control::{ControlObject, control_key, pack};
-use crate::topic::ops::Name;
-use crate::topic::{Change, CommitReason};
+use crate::topic::ops::{Cut, Name};
+use crate::topic::roster::Leaf;
+use crate::topic::{Change, CommitReason, RemoveError};
 use crate::wire::Bytes;
 use alloc::{format, vec::Vec};
 
@@ -57,6 +58,7 @@ impl Endpoint {
                         self.notice(uid, leaf.identity, &leaf.name, "left");
                     }
                 }
+                Change::Removed(leaf) => self.on_removed(uid, &leaf, news),
                 Change::Opened(_) => self.retry_pending(uid),
                 Change::Current(Some(_)) => self.epoch_changed(uid),
                 Change::Current(None) => self.want_commit(uid),
@@ -66,6 +68,38 @@ impl Endpoint {
         }
         self.changed.insert(*uid);
         self.dirty.insert(*uid);
+    }
+
+    /// An admin takes a member out; what was accepted of theirs until now is all that will be.
+    pub(super) fn remove(&mut self, uid: &TopicUid, who: &EndpointId) -> Result<Reply, CommandError> {
+        let unix = self.unix();
+        let talk = self.talks.get_mut(uid).filter(|t| t.is_active()).ok_or(CommandError::NotFound)?;
+        let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
+        let log = talk.log.as_mut().ok_or(CommandError::NotFound)?;
+        let devices = log.roster().leaves().iter().filter(|leaf| leaf.identity == *who);
+        let last = |chain: &SenderChain| chain.runs().last().map_or(0, |run| run.1);
+        let heard = |device| talk.senders.get(device).map_or(0, last);
+        let cut = devices.map(|leaf| Cut { device: leaf.device, seq: heard(&leaf.device) }).collect();
+        let removed = log.remove(&mut self.rng, &me.secrets, who, cut, unix);
+        let (objects, changes) = removed.map_err(|why| match why {
+            RemoveError::NotAllowed => CommandError::Unauthorized,
+            RemoveError::NotMember => CommandError::NotFound,
+            RemoveError::Full => CommandError::QuotaExceeded,
+        })?;
+        self.apply(uid, changes, true);
+        self.publish(uid, &objects);
+        Ok(Reply::Done)
+    }
+
+    fn on_removed(&mut self, uid: &TopicUid, leaf: &Leaf, news: bool) {
+        self.stop_waiting_for_strangers(uid);
+        if self.me.as_ref().is_some_and(|me| me.secrets.endpoint_id() == leaf.identity) {
+            return self.end(uid, TopicState::Removed);
+        }
+        self.members_changed(uid);
+        if news {
+            self.notice(uid, leaf.identity, &leaf.name, "was removed");
+        }
     }
 
     fn members_changed(&mut self, uid: &TopicUid) {

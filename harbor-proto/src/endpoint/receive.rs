@@ -107,6 +107,9 @@ impl Endpoint {
         }
         let (author, identity) = (key.author, key.identity);
         let log = self.talks.get_mut(uid).and_then(|t| t.log.as_mut()).expect("the key came from it");
+        if log.refuses(&key, content.seq) {
+            return Fate::Refused;
+        }
         if !log.accept(key) {
             return Fate::Duplicate;
         }

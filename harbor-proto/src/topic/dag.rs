@@ -55,7 +55,7 @@ pub struct Dag {
     nodes: Vec<Node>,
     by_id: BTreeMap<OpId, usize>,
     heads: BTreeSet<OpId>,
-    /// Joining and leaving operations by whom they are about.
+    /// Joining operations, and leavings and removals, by whom they are about.
     joins: BTreeMap<EndpointId, Vec<usize>>,
     leaves: BTreeMap<EndpointId, Vec<usize>>,
     mints: BTreeMap<[u8; 32], Vec<usize>>,
@@ -134,6 +134,10 @@ impl Dag {
         let (allowed, subject) = match &op.body {
             OpBody::Create { .. } => return Err(OpError::Shape),
             OpBody::Leave => (true, author.identity),
+            OpBody::Remove { who, .. } => {
+                let other = self.kind() == TopicKind::Room && *who != author.identity;
+                (author.admin && other && self.roster_of(past).has_identity(who), *who)
+            }
             OpBody::InviteMint { invite, .. } => {
                 (author.admin && self.live(&self.mints, invite, past).is_empty(), author.identity)
             }
@@ -178,7 +182,7 @@ impl Dag {
             }
             OpBody::InviteMint { invite, .. } => self.mints.entry(*invite).or_default().push(at),
             OpBody::InviteUse { invite, .. } => self.uses.entry(*invite).or_default().push(at),
-            OpBody::Leave => self.leaves.entry(subject).or_default().push(at),
+            OpBody::Leave | OpBody::Remove { .. } => self.leaves.entry(subject).or_default().push(at),
         }
         if joins.is_some() {
             self.joins.entry(subject).or_default().push(at);
@@ -219,8 +223,8 @@ impl Dag {
         self.live(index, key, set).iter().all(|other| self.nodes[at].id <= self.nodes[*other].id)
     }
 
-    /// True when `at` joins somebody within `set`: its invite was not lost to another use, and every leaving of
-    /// that identity lies in its past (a concurrent one prevails).
+    /// True when `at` joins somebody within `set`: its invite was not lost to another use, and every leaving and
+    /// removal of that identity lies in its past (a concurrent one prevails).
     fn holds(&self, at: usize, identity: &EndpointId, set: &Closure) -> bool {
         if let OpBody::Add { invite_use: Some(id), .. } = &self.nodes[at].op.body {
             let Some(used) = self.by_id.get(id) else { return false };
@@ -278,6 +282,28 @@ impl Dag {
             }
         }
         Roster::new(found.into_values().filter_map(|at| self.leaf(at)).collect())
+    }
+
+    /// True when a removal of this identity is known, undone or not.
+    pub(super) fn ever_removed(&self, identity: &EndpointId) -> bool {
+        let about = self.leaves.get(identity).into_iter().flatten();
+        about.into_iter().any(|at| matches!(self.nodes[*at].op.body, OpBody::Remove { .. }))
+    }
+
+    /// How far the chain of `device` counts in the membership that began with `joined`, when a removal ended that
+    /// membership; of several the least.
+    pub(super) fn cut(&self, joined: &OpId, device: &DeviceId) -> Option<u64> {
+        let at = *self.by_id.get(joined)?;
+        let past = self.closure(&self.nodes[at].parents);
+        let about = self.leaves.get(&self.joining(at)?.identity)?.iter().filter(|leave| !past[**leave]);
+        let cuts = about.filter_map(|leave| match &self.nodes[*leave].op.body {
+            OpBody::Remove { cut, .. } => {
+                let named = cut.iter().filter(|cut| cut.device == *device).map(|cut| cut.seq);
+                Some(named.min().unwrap_or(0))
+            }
+            _ => None,
+        });
+        cuts.min()
     }
 
     /// Who is in the topic as `frontier` and everything before it say; `None` when one of them is unknown.

@@ -35,6 +35,8 @@ pub enum Change {
     Joined(Leaf),
     /// A device went.
     Left(Leaf),
+    /// An admin took a device's identity out.
+    Removed(Leaf),
     /// An epoch's box was opened: packets that waited for it can be tried again.
     Opened(EpochId),
     /// Another epoch is the one to send in; `None`: a commit is needed.
@@ -303,7 +305,10 @@ impl TopicLog {
         let roster = self.dag.roster();
         let missing_in = |other: &Roster, leaf: &&Leaf| other.get(&leaf.device).is_none();
         let left = self.roster.leaves().iter().filter(|leaf| missing_in(&roster, leaf));
-        changes.extend(left.cloned().map(Change::Left));
+        changes.extend(left.map(|leaf| match self.dag.cut(&leaf.joined, &leaf.device) {
+            Some(_) => Change::Removed(leaf.clone()),
+            None => Change::Left(leaf.clone()),
+        }));
         let joined = roster.leaves().iter().filter(|leaf| missing_in(&self.roster, leaf));
         changes.extend(joined.cloned().map(Change::Joined));
         self.counted = self.dag.len();

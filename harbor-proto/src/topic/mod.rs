@@ -12,6 +12,7 @@ mod log;
 pub mod ops;
 pub mod ratchet;
 pub mod records;
+mod removal;
 mod restore;
 pub mod roster;
 mod waiting;
@@ -21,12 +22,15 @@ pub use keyring::{KEEP_MS, KeyError, OpenKey, Route};
 pub use log::{Change, CommitReason, Refused, SealError, SealKey, TopicLog};
 pub use ops::{Name, TopicKind};
 pub use records::{RecordChange, Shelf};
+pub use removal::RemoveError;
 pub use restore::BadRecords;
 
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod invite_tests;
+#[cfg(test)]
+mod removal_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use crate::crypto::hash;
 use crate::crypto::sign::{self, SIGNATURE};
-use crate::id::{DeviceId, OpId, TopicUid};
+use crate::id::{DeviceId, EndpointId, OpId, TopicUid};
 use crate::identity::{DeviceCert, DeviceSecrets, signed_bytes};
 use crate::limits::MAX_NAME;
 use crate::time::UnixMillis;
@@ -23,6 +23,18 @@ crate::wire_enum! {
     /// Two people, or a room.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum TopicKind { Dm = 1, Room = 2 }
+}
+
+/// Devices of one identity that a removal may name.
+pub const MAX_CUTS: usize = 64;
+
+crate::wire_struct! {
+    /// The last place in a device's chain that its members accept.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Cut {
+        pub device: DeviceId,
+        pub seq: u64,
+    }
 }
 
 crate::wire_enum! {
@@ -62,6 +74,12 @@ crate::wire_enum! {
         },
         /// The author's identity leaves with all its devices.
         Leave = 5,
+        /// Takes an identity out with all its devices. By an admin, in a room, of somebody else.
+        Remove = 6 {
+            who: EndpointId,
+            /// How far each of its devices' chains count; a device that is not named said nothing that counts.
+            cut: List<Cut, MAX_CUTS>,
+        },
     }
 }
 
@@ -73,6 +91,7 @@ impl fmt::Debug for OpBody {
             Self::InviteMint { .. } => "InviteMint",
             Self::InviteUse { .. } => "InviteUse",
             Self::Leave => "Leave",
+            Self::Remove { .. } => "Remove",
         })
     }
 }

@@ -113,7 +113,7 @@ impl Peer {
     }
 }
 
-fn shuffle<T>(items: &mut [T], rng: &mut Rng) {
+pub(super) fn shuffle<T>(items: &mut [T], rng: &mut Rng) {
     for at in (1..items.len()).rev() {
         let other = usize::try_from(rng.below(at as u64 + 1)).unwrap();
         items.swap(at, other);

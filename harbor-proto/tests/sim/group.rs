@@ -184,6 +184,19 @@ impl Group {
         self.members.remove(&device);
     }
 
+    /// The founder takes `device` out, after what it was told until now is settled.
+    pub(crate) fn remove(&mut self, device: usize) {
+        self.settle(3 * HOUR);
+        self.world.check.close();
+        let Ok(Reply::Profile { profile: Some(profile) }) = ask(&mut self.world, device, Command::Profile)
+        else {
+            panic!("no profile")
+        };
+        let remove = Command::Remove { topic: self.topic, who: profile.id };
+        ask(&mut self.world, self.founder, remove).expect("an admin may remove");
+        self.members.remove(&device);
+    }
+
     /// The faults stop: within `ms` everybody has everything and everybody knows it.
     pub(crate) fn settle(&mut self, ms: u64) {
         self.world.calm();

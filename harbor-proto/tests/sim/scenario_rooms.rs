@@ -1,9 +1,9 @@
 //! Several conversations of the same people, and people who come and go.
 
-use crate::group::Group;
+use crate::group::{Group, self_view, shown};
 use crate::scenario_talk::{ROUGH, pause, trouble};
 use crate::world::{HOUR, MINUTE, SECOND};
-use harbor_proto::endpoint::TopicKind;
+use harbor_proto::endpoint::{TopicKind, TopicState};
 
 /// A room of three and two conversations of two, over the same links and connections.
 fn several(seed: u64) -> String {
@@ -69,6 +69,39 @@ fn coming_and_going(seed: u64) -> String {
     }
     group.settle(3 * HOUR);
     group.world.trace.hash()
+}
+
+/// One is taken out while everything fails; it reads nothing more, and by a new invite it is back.
+fn thrown_out(seed: u64) -> String {
+    let mut group = Group::new(seed, 1 + seed % 2, 3, seed.is_multiple_of(2));
+    for device in 0..3 {
+        group.say(device);
+    }
+    group.remove(2);
+    group.world.faults = ROUGH;
+    let secret = group.say(0);
+    group.world.run_for(SECOND);
+    group.say(1);
+    trouble(&mut group);
+    group.world.run_for(2 * MINUTE);
+    group.settle(3 * HOUR);
+    let removed = self_view(&mut group.world, 2, &group.topic).map(|(state, _)| state);
+    assert_eq!(removed, Some(TopicState::Removed));
+    let secret = String::from_utf8(secret).expect("text");
+    assert!(!shown(&group.world, 2, &group.topic).contains(&secret));
+    group.world.check.close();
+    group.join(2);
+    for device in 0..3 {
+        group.say(device);
+        group.world.run_for(SECOND);
+    }
+    group.settle(3 * HOUR);
+    group.world.trace.hash()
+}
+
+#[test]
+fn who_is_taken_out_reads_nothing_more_and_may_come_back() {
+    crate::seeds(10, thrown_out);
 }
 
 #[test]

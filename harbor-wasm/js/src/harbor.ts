@@ -94,7 +94,7 @@ export class Harbor extends EventTarget implements AsyncDisposable {
           if (topic.id !== first.id) return;
           if (topic.state === "active") resolve(topic);
           else if (topic.state === "failed") reject(new HarborError(topic.why ?? "bad_invite"));
-          else if (topic.state === "left") reject(new HarborError("unauthorized"));
+          else if (topic.state === "left" || topic.state === "removed") reject(new HarborError("unauthorized"));
         };
         this.#closing.signal.addEventListener("abort", () => reject(new HarborError("closed")), { once: true });
         // What came while accept() was on its way is newer than its answer.

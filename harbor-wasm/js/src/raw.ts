@@ -18,7 +18,7 @@ export interface RawTopic {
   id: string;
   kind: "dm" | "room";
   title: string;
-  state: "joining" | "active" | "left" | "failed";
+  state: "joining" | "active" | "left" | "removed" | "failed";
   why?: HarborErrorCode;
   admin: boolean;
   members: RawMember[];
@@ -89,6 +89,7 @@ export interface RawClient {
   accept(code: string): Promise<RawTopic>;
   send(topic: string, clientRef: Uint8Array, data: string | Uint8Array): Promise<RawMessage>;
   leave(topic: string): Promise<void>;
+  remove(topic: string, who: string): Promise<void>;
   history(topic: string, before: string | undefined, limit: number): Promise<{ messages: RawMessage[]; more: boolean }>;
 }
 

@@ -3,7 +3,7 @@ import { HarborError, abortable, told } from "./errors.js";
 import type { Harbor, Inside } from "./harbor.js";
 import type { RawMessage, RawTopic } from "./raw.js";
 import type {
-  Abortable, Bytes, Codec, Invite, Member, Message, Page, SendReceipt, TopicId, TopicOptions, Unsubscribe,
+  Abortable, Bytes, Codec, IdentityId, Invite, Member, Message, Page, SendReceipt, TopicId, TopicOptions, Unsubscribe,
 } from "./types.js";
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;
@@ -108,6 +108,14 @@ export class Topic<T = string> implements AsyncIterable<Message<T>>, AsyncDispos
     const url = new URL(this.#inside.inviteBase);
     url.hash = code;
     return { url: url.href, code, expiresAt: new Date(expires) };
+  }
+
+  /**
+   * Takes a member out of a room. Needs to be an admin. The room gets new keys: nothing written from now on can be
+   * read with the old ones, and nothing the member writes from now on is shown to anybody.
+   */
+  async remove(member: IdentityId, options: Abortable = {}): Promise<void> {
+    await this.#ask(options.signal, (raw) => raw.remove(this.id, member));
   }
 
   /** Tells the members and forgets the keys. What was said stays on this device. */

@@ -74,7 +74,7 @@ export interface TopicInfo {
   readonly kind: "dm" | "room";
   readonly name: string;
   /** "joining" until a member lets you in. */
-  readonly state: "joining" | "active" | "left" | "failed";
+  readonly state: "joining" | "active" | "left" | "removed" | "failed";
   /** This identity may invite. */
   readonly admin: boolean;
   readonly members: readonly Member[];

@@ -114,6 +114,7 @@ impl ToJs for Topic {
             TopicState::Joining => ("joining", JsValue::UNDEFINED),
             TopicState::Active => ("active", JsValue::UNDEFINED),
             TopicState::Left => ("left", JsValue::UNDEFINED),
+            TopicState::Removed => ("removed", JsValue::UNDEFINED),
             TopicState::Failed { why } => ("failed", why.code().into()),
         };
         object([

@@ -22,7 +22,10 @@ enum Stage {
     Unknown,
     Waiting,
     Failed(&'static str),
-    Open { left: bool },
+    /// With a sentence where nothing can be written any more.
+    Open {
+        over: Option<&'static str>,
+    },
 }
 
 fn stage(topic: Option<&Topic>) -> Stage {
@@ -30,8 +33,9 @@ fn stage(topic: Option<&Topic>) -> Stage {
         None => Stage::Unknown,
         Some(TopicState::Joining) => Stage::Waiting,
         Some(TopicState::Failed { why }) => Stage::Failed(joining(why.code())),
-        Some(TopicState::Active) => Stage::Open { left: false },
-        Some(TopicState::Left) => Stage::Open { left: true },
+        Some(TopicState::Active) => Stage::Open { over: None },
+        Some(TopicState::Left) => Stage::Open { over: Some(text::chat::LEFT) },
+        Some(TopicState::Removed) => Stage::Open { over: Some(text::chat::REMOVED) },
     }
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn ChatView(uid: TopicUid) -> impl IntoView {
                 Stage::Unknown => view! { <Gone/> }.into_any(),
                 Stage::Waiting => view! { <Waiting/> }.into_any(),
                 Stage::Failed(why) => view! { <Failed uid why/> }.into_any(),
-                Stage::Open { left } => view! { <Open uid topic left inviting/> }.into_any(),
+                Stage::Open { over } => view! { <Open uid topic over inviting/> }.into_any(),
             }}
             <Show when=move || inviting.get()>
                 <Invite uid close=move || inviting.set(false)/>
@@ -135,7 +139,7 @@ fn subtitle(topic: &Topic) -> AnyView {
 fn Open(
     uid: TopicUid,
     topic: Memo<Option<Arc<Topic>>>,
-    left: bool,
+    over: Option<&'static str>,
     inviting: RwSignal<bool>,
 ) -> impl IntoView {
     let app = app();
@@ -144,10 +148,9 @@ fn Open(
         <Log chat topic>
             <Beginning topic inviting/>
         </Log>
-        {if left {
-            view! { <p class="closed" data-testid="left-note">{text::chat::LEFT}</p> }.into_any()
-        } else {
-            view! { <Composer chat/> }.into_any()
+        {match over {
+            Some(sentence) => view! { <p class="closed" data-testid="left-note">{sentence}</p> }.into_any(),
+            None => view! { <Composer chat/> }.into_any(),
         }}
     }
 }

@@ -1,21 +1,22 @@
-//! Who is in a conversation, and how to leave it.
+//! Who is in a conversation, how to leave it, and how an admin takes somebody out.
 
 use super::avatar;
 use super::dialog::{Confirm, Dialog};
 use super::path;
 use crate::model::{app, name_or};
 use crate::text;
-use harbor_wasm::proto::endpoint::{Command, Member, Topic, TopicState};
-use harbor_wasm::proto::id::TopicUid;
+use harbor_wasm::proto::endpoint::{Command, Member, Topic, TopicKind, TopicState};
+use harbor_wasm::proto::id::{EndpointId, TopicUid};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
 
 /// What is asked about.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Asking {
     Leave,
     Forget,
+    Remove { who: EndpointId, name: String },
 }
 
 #[component]
@@ -40,11 +41,15 @@ pub(crate) fn Details(
         });
     };
     let stay = move || asking.set(None);
+    let remove = move |who| {
+        asking.set(None);
+        app.perform(Command::Remove { topic: uid, who });
+    };
     view! {
         <Dialog heading=text::chat::DETAILS close>
             <h3>{text::details::MEMBERS}</h3>
             <ul class="members" data-testid="members">
-                {move || topic.get().map(|t| t.members.iter().map(member).collect_view())}
+                {move || topic.get().map(|t| t.members.iter().map(|m| member(&t, m, asking)).collect_view())}
             </ul>
             <div class="ways-out">
                 <Show when=active>
@@ -63,13 +68,27 @@ pub(crate) fn Details(
                 Asking::Forget => view! {
                     <Confirm question=text::details::FORGET_ASK hint=text::details::FORGET_HINT yes=text::details::FORGET_YES testid="forget-yes" confirm=forget close=stay/>
                 }.into_any(),
+                Asking::Remove { who, name } => view! {
+                    <Confirm question=text::details::remove_ask(&name) hint=text::details::REMOVE_HINT yes=text::details::REMOVE testid="remove-yes" confirm=move || remove(who) close=stay/>
+                }.into_any(),
             })}
         </Dialog>
     }
 }
 
-fn member(member: &Member) -> impl IntoView + use<> {
+fn member(topic: &Topic, member: &Member, asking: RwSignal<Option<Asking>>) -> impl IntoView + use<> {
     let name = name_or(&member.name, text::SOMEONE);
+    let removable = topic.admin && topic.kind == TopicKind::Room && !member.me;
+    let remove = removable.then(|| {
+        let (who, name) = (member.id, name.clone());
+        let label = text::details::remove_label(&name);
+        let ask = move |_| asking.set(Some(Asking::Remove { who, name: name.clone() }));
+        view! {
+            <button class="button quiet" type="button" aria-label=label data-testid="remove-button" on:click=ask>
+                {text::details::REMOVE}
+            </button>
+        }
+    });
     view! {
         <li data-testid="member">
             {avatar::person(&name, member.id.as_bytes())}
@@ -80,6 +99,7 @@ fn member(member: &Member) -> impl IntoView + use<> {
             } else {
                 path::member(member.path).into_any()
             }}
+            {remove}
         </li>
     }
 }

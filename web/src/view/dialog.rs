@@ -9,10 +9,11 @@ use wasm_bindgen::JsCast;
 /// Shows `children` while it is mounted; calls `close` when the person is done with it.
 #[component]
 pub(crate) fn Dialog(
-    heading: &'static str,
+    #[prop(into)] heading: Oco<'static, str>,
     close: impl Fn() + Copy + Send + Sync + 'static,
     children: Children,
 ) -> impl IntoView {
+    let label = heading.clone();
     let dialog = NodeRef::<html::Dialog>::new();
     Effect::new(move || {
         if let Some(dialog) = dialog.get()
@@ -29,7 +30,7 @@ pub(crate) fn Dialog(
         }
     };
     view! {
-        <dialog class="dialog" node_ref=dialog aria-label=heading on:close=move |_| close() on:mousedown=beside>
+        <dialog class="dialog" node_ref=dialog aria-label=label on:close=move |_| close() on:mousedown=beside>
             <div class="dialog-body">
                 <header class="dialog-head">
                     <h2>{heading}</h2>
@@ -46,7 +47,7 @@ pub(crate) fn Dialog(
 /// Asks before something that cannot be taken back.
 #[component]
 pub(crate) fn Confirm(
-    question: &'static str,
+    #[prop(into)] question: Oco<'static, str>,
     hint: &'static str,
     yes: &'static str,
     testid: &'static str,

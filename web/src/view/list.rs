@@ -183,6 +183,7 @@ fn last_line(topic: &Topic) -> String {
         TopicState::Joining => return text::list::JOINING.into(),
         TopicState::Failed { .. } => return text::list::FAILED.into(),
         TopicState::Left => return text::list::LEFT.into(),
+        TopicState::Removed => return text::list::REMOVED.into(),
         TopicState::Active => {}
     }
     let Some(last) = &topic.last else { return text::list::NO_MESSAGES.into() };

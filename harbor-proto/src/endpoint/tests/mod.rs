@@ -284,6 +284,45 @@ fn who_leaves_is_gone_for_both() {
 }
 
 #[test]
+fn who_is_removed_is_told_and_neither_reads_nor_is_heard() {
+    let (mut net, uid) = pair(TopicKind::Room);
+    say(&mut net, 0, uid, "before");
+    net.pass_time(10_000);
+    let ben = net.topic(0, &uid).members.iter().find(|m| !m.me).unwrap().id;
+    let ana = net.topic(0, &uid).members.iter().find(|m| m.me).unwrap().id;
+    assert_eq!(net.ask(1, Command::Remove { topic: uid, who: ana }), Err(CommandError::Unauthorized));
+    net.kill(1);
+    net.ask(0, Command::Remove { topic: uid, who: ben }).unwrap();
+    assert_eq!(net.ask(0, Command::Remove { topic: uid, who: ben }), Err(CommandError::NotFound));
+    say(&mut net, 0, uid, "after");
+    net.pass_time(60_000);
+    // Written before it can know, under keys that were good when it went.
+    net.node_up = false;
+    net.drop_link(0);
+    net.start(1);
+    say(&mut net, 1, uid, "too late");
+    net.node_up = true;
+    net.pass_time(120_000);
+    assert_eq!(net.topic(1, &uid).state, TopicState::Removed);
+    assert_eq!(texts(&net, 1, &uid), ["before", "too late"]);
+    assert_eq!(texts(&net, 0, &uid), ["Ben joined", "before", "Ben was removed", "after"]);
+    assert_eq!(net.topic(0, &uid).members.len(), 1);
+    let more = Command::Send {
+        topic: uid,
+        client_ref: [9; 16],
+        format: Format::Text,
+        body: Body::new(b"let me in".to_vec()).unwrap(),
+    };
+    assert_eq!(net.ask(1, more), Err(CommandError::Unauthorized));
+    let code = invite(&mut net, 0, uid);
+    net.ask(1, Command::Accept { code }).unwrap();
+    net.pass_time(10_000);
+    say(&mut net, 1, uid, "thank you");
+    net.pass_time(60_000);
+    assert_eq!(texts(&net, 0, &uid).pop().unwrap(), "thank you");
+}
+
+#[test]
 fn bad_invites_say_what_is_wrong() {
     let mut net = Net::new(2);
     named(&mut net, 0, "Ana");

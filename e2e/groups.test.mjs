@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { world } from "./harness/world.mjs";
+
+test("an admin removes a member, who is told, reads nothing more and may come back", async (t) => {
+  const w = await world(t);
+  const [ana, ben] = await w.pair();
+  const cleo = await w.person("Cleo");
+  await cleo.joinAs("Cleo", await ana.invite());
+  for (const chat of [ana, ben, cleo]) await chat.has(3);
+  await ana.send("Before");
+  await ben.sees("Before");
+  await cleo.sees("Before");
+  assert.equal(await ben.at("remove-button").count(), 0);
+
+  await ana.remove("Ben");
+  await ben.at("left-note").filter({ hasText: "removed you" }).waitFor();
+  assert.equal(await ben.at("composer").count(), 0, "nothing can be written where nobody would hear it");
+  await ana.at("notice").filter({ hasText: "Ben was removed" }).waitFor();
+  await cleo.at("notice").filter({ hasText: "Ben was removed" }).waitFor();
+  await ana.send("After");
+  await cleo.sees("After");
+  await cleo.send("Still two of us");
+  await ana.sees("Still two of us");
+  // Seen by nobody else; a reload pulls whatever there is to pull.
+  await ben.page.reload();
+  await ben.at("left-note").waitFor();
+  await ben.shows(["Before"]);
+
+  await ben.joinAs("Ben", await ana.invite());
+  await ana.at("notice").filter({ hasText: "Ben joined" }).nth(1).waitFor();
+  await ana.send("Welcome back");
+  await ben.sees("Welcome back");
+  await ben.shows(["Before", "Welcome back"]);
+  await cleo.shows(["Before", "After", "Still two of us", "Welcome back"]);
+  w.pass();
+});
