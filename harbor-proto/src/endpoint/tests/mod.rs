@@ -323,6 +323,24 @@ fn who_is_removed_is_told_and_neither_reads_nor_is_heard() {
 }
 
 #[test]
+fn what_the_admin_had_not_heard_when_it_removed_is_never_heard() {
+    let (mut net, uid) = pair(TopicKind::Room);
+    say(&mut net, 1, uid, "heard");
+    net.pass_time(10_000);
+    let ben = net.topic(0, &uid).members.iter().find(|m| !m.me).unwrap().id;
+    net.kill(0);
+    say(&mut net, 1, uid, "unheard");
+    net.pass_time(30_000);
+    net.kill(1);
+    net.node_up = false;
+    net.start(0);
+    net.ask(0, Command::Remove { topic: uid, who: ben }).unwrap();
+    net.node_up = true;
+    net.pass_time(120_000);
+    assert_eq!(texts(&net, 0, &uid), ["Ben joined", "heard", "Ben was removed"]);
+}
+
+#[test]
 fn bad_invites_say_what_is_wrong() {
     let mut net = Net::new(2);
     named(&mut net, 0, "Ana");
