@@ -35,3 +35,24 @@ test("an admin removes a member, who is told, reads nothing more and may come ba
   await cleo.shows(["Before", "After", "Still two of us", "Welcome back"]);
   w.pass();
 });
+
+test("both see one safety number, and each remembers having compared it", async (t) => {
+  const w = await world(t);
+  const [ana, ben] = await w.pair();
+  const numbers = [];
+  for (const [chat, other] of [[ana, "Ben"], [ben, "Ana"]]) {
+    await chat.at("details-button").click();
+    await chat.about(other);
+    numbers.push((await chat.at("safety-number").innerText()).replaceAll(/\s/g, ""));
+  }
+  assert.match(numbers[0], /^\d{60}$/);
+  assert.equal(numbers[0], numbers[1]);
+  await ana.at("verify-button").click();
+  await ana.at("verified").filter({ hasText: "Verified" }).waitFor();
+  await ana.page.reload();
+  await ana.openTopicAgain("Weekend trip");
+  await ana.at("details-button").click();
+  await ana.about("Ben");
+  await ana.at("verified").filter({ hasText: "Verified" }).waitFor();
+  w.pass();
+});

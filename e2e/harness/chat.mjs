@@ -73,10 +73,17 @@ export class Chat {
     return url;
   }
 
+  /** Opens what there is about a member; the conversation's details are open. */
+  async about(name) {
+    await this.at("member").filter({ hasText: name }).getByTestId("about-member").click();
+    await this.at("safety-number").waitFor();
+  }
+
   /** Takes a member out of the open room. */
   async remove(name) {
     await this.at("details-button").click();
-    await this.at("member").filter({ hasText: name }).getByTestId("remove-button").click();
+    await this.about(name);
+    await this.at("remove-button").click();
     await this.at("remove-yes").click();
     await this.at("member").filter({ hasText: name }).waitFor({ state: "detached" });
     await this.page.keyboard.press("Escape");

@@ -123,8 +123,18 @@ impl RawClient {
     }
 
     pub fn remove(&self, topic: &str, who: &str) -> Promise {
-        let who = fixed(who).map(EndpointId).ok_or(CommandError::NotFound);
-        self.ask(uid(topic).and_then(|topic| Ok(Command::Remove { topic, who: who? })))
+        self.ask(uid(topic).and_then(|topic| Ok(Command::Remove { topic, who: identity(who)? })))
+    }
+
+    /// 60 digits.
+    #[wasm_bindgen(js_name = safetyNumber)]
+    pub fn safety_number(&self, who: &str) -> Promise {
+        self.ask(identity(who).map(|who| Command::SafetyNumber { who }))
+    }
+
+    #[wasm_bindgen(js_name = setVerified)]
+    pub fn set_verified(&self, who: &str, verified: bool) -> Promise {
+        self.ask(identity(who).map(|who| Command::SetVerified { who, verified }))
     }
 
     /// `{ messages, more }`, oldest first, the page just before the order key `before`.
@@ -165,6 +175,10 @@ fn fixed<const N: usize>(hex: &str) -> Option<[u8; N]> {
 
 fn uid(hex: &str) -> Result<TopicUid, CommandError> {
     fixed(hex).map(TopicUid).ok_or(CommandError::NotFound)
+}
+
+fn identity(hex: &str) -> Result<EndpointId, CommandError> {
+    fixed(hex).map(EndpointId).ok_or(CommandError::NotFound)
 }
 
 fn thrown(code: &str) -> JsValue {

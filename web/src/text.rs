@@ -194,12 +194,24 @@ pub(crate) mod chat {
     }
 }
 
+pub(crate) mod person {
+    pub(crate) const SAFETY: &str = "Safety number";
+    pub(crate) fn compare(name: &str) -> String {
+        format!(
+            "Compare it with what {name} sees, in person or on a call. If both are the same, nobody is between you."
+        )
+    }
+    pub(crate) const VERIFY: &str = "They are the same";
+    pub(crate) const UNVERIFY: &str = "Forget that I compared";
+    pub(crate) const VERIFIED: &str = "Verified by you";
+}
+
 pub(crate) mod details {
     pub(crate) const MEMBERS: &str = "Members";
     pub(crate) const ADMIN: &str = "Admin";
     pub(crate) const REMOVE: &str = "Remove";
-    pub(crate) fn remove_label(name: &str) -> String {
-        format!("Remove {name}")
+    pub(crate) fn about(name: &str) -> String {
+        format!("About {name}: safety number and more")
     }
     pub(crate) fn remove_ask(name: &str) -> String {
         format!("Remove {name} from this room?")

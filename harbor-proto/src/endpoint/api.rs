@@ -3,6 +3,7 @@
 pub use crate::delivery::outbox::OrderKey;
 pub use crate::delivery::state::{Path, State};
 use crate::id::{DeviceId, EndpointId, MessageId, PacketId, TopicUid};
+use crate::identity::SAFETY_DIGITS;
 use crate::limits::MAX_BODY;
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List, Text};
@@ -184,6 +185,10 @@ crate::wire_enum! {
         Status = 14,
         /// Takes a member out of a room; needs to be an admin. → `Done`
         Remove = 15 { topic: TopicUid, who: EndpointId },
+        /// The digits both compare to know that nobody is between them. → `SafetyNumber`
+        SafetyNumber = 16 { who: EndpointId },
+        /// Remembers on this device that the numbers were compared and are the same. → `Done`
+        SetVerified = 17 { who: EndpointId, verified: bool },
     }
 }
 
@@ -199,6 +204,7 @@ crate::wire_enum! {
         Preview = 6 { preview: Preview },
         Sent = 7 { message: Message },
         Status = 8 { status: Status },
+        SafetyNumber = 9 { digits: Text<SAFETY_DIGITS> },
     }
 }
 
@@ -323,6 +329,8 @@ crate::wire_struct! {
         pub name: Name,
         pub me: bool,
         pub admin: bool,
+        /// The person compared safety numbers and found them the same.
+        pub verified: bool,
         /// How a message to this member would travel now.
         pub path: Path,
     }

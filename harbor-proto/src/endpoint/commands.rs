@@ -43,6 +43,8 @@ impl Endpoint {
             Command::MarkSeen { topic } => self.mark_seen(&topic),
             Command::Leave { topic } => self.leave(&topic),
             Command::Remove { topic, who } => self.remove(&topic, &who),
+            Command::SafetyNumber { who } => self.safety_number(&who),
+            Command::SetVerified { who, verified } => self.set_verified(&who, verified),
             Command::Forget { topic } => self.forget(&topic),
             Command::SetDirect { enabled } => self.set_direct(enabled),
             Command::Status => Ok(Reply::Status { status: self.current_status() }),

@@ -5,6 +5,7 @@
 
 mod api;
 mod commands;
+mod contacts;
 mod conversation;
 mod direct;
 mod doors;
@@ -23,7 +24,7 @@ pub use direct::DirectFrame;
 pub use restore::RestoreError;
 
 use crate::crypto::rng::Rng;
-use crate::id::{DeviceId, HarborId, PacketId, TopicUid};
+use crate::id::{DeviceId, EndpointId, HarborId, PacketId, TopicUid};
 use crate::identity::DeviceSecrets;
 use crate::machine::Machine;
 use crate::peering::Peering;
@@ -91,6 +92,8 @@ pub struct Endpoint {
     /// The person allows direct connections; and the shell can make them.
     direct: (bool, bool),
     hidden: bool,
+    /// Identities whose safety number the person has compared.
+    verified: BTreeSet<EndpointId>,
     talks: BTreeMap<TopicUid, Conversation>,
     links: BTreeMap<LinkId, Uplink>,
     peering: Option<Peering>,

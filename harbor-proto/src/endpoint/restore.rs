@@ -1,11 +1,12 @@
 //! An endpoint from the records it wrote.
 
+use super::contacts::VERIFIED;
 use super::conversation::{Conversation, Meta, Post, key};
 use super::mail::{Mail, ReadState};
 use super::{Endpoint, LinkId, Me, Setup, Step, Table, TopicState};
 use crate::crypto::rng::Rng;
 use crate::delivery::outbox::{Entry, Head};
-use crate::id::{DeviceId, HarborId, PacketId, TopicUid};
+use crate::id::{DeviceId, EndpointId, HarborId, PacketId, TopicUid};
 use crate::time::{Instant, WallClock};
 use crate::topic::TopicLog;
 use crate::topic::records::Shelf;
@@ -81,6 +82,7 @@ impl Endpoint {
             me: None,
             direct: (true, setup.direct),
             hidden: false,
+            verified: BTreeSet::new(),
             talks: BTreeMap::new(),
             links,
             peering: None,
@@ -104,6 +106,9 @@ impl Endpoint {
         match key {
             b"me" => self.me = Some(Me::from_bytes(value).ok()?),
             b"direct" => self.direct.0 = bool::from_bytes(value).ok()?,
+            _ if key.starts_with(VERIFIED) => {
+                self.verified.insert(EndpointId(key[VERIFIED.len()..].try_into().ok()?));
+            }
             _ => {
                 let uid = TopicUid(key.strip_prefix(b"topic/")?.try_into().ok()?);
                 self.talks.insert(uid, Conversation::new(Meta::from_bytes(value).ok()?, None));

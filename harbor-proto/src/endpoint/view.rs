@@ -51,6 +51,7 @@ impl Endpoint {
                 name: leaf.name.clone(),
                 me: Some(leaf.device) == me,
                 admin: leaf.admin,
+                verified: self.verified.contains(&leaf.identity),
                 path: path(&leaf.device),
             })
             .collect()

@@ -3,7 +3,7 @@ import { HarborError, abortable, told } from "./errors.js";
 import type { RawClient, RawEvent, RawMessage, RawProfile, RawStatus, RawTopic } from "./raw.js";
 import { Receipts } from "./receipts.js";
 import { Topic } from "./topic.js";
-import type { Abortable, HarborEventMap, Identity, IdentityId, Status, TopicOptions, Unsubscribe } from "./types.js";
+import type { Abortable, Contacts, HarborEventMap, Identity, IdentityId, Status, TopicOptions, Unsubscribe } from "./types.js";
 
 /** What topics share with their connection. */
 export interface Inside {
@@ -41,6 +41,12 @@ export class Harbor extends EventTarget implements AsyncDisposable {
     this.#inside = { raw, receipts: new Receipts(), inviteBase, closing: this.#closing.signal, onMessage };
     this.#subscription = raw.subscribe((event) => this.#hear(event));
   }
+
+  /** Safety numbers, to know that nobody is between two people. */
+  readonly contacts: Contacts = {
+    safetyNumber: async (id, options = {}) => ({ digits: await this.#ask(options.signal, (raw) => raw.safetyNumber(id)) }),
+    setVerified: (id, verified, options = {}) => this.#ask(options.signal, (raw) => raw.setVerified(id, verified)),
+  };
 
   get identity(): Identity {
     return { id: this.#profile.id as IdentityId, displayName: this.#profile.name };

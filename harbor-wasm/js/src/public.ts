@@ -3,7 +3,7 @@ export type { HarborErrorCode } from "./errors.js";
 export { Harbor } from "./harbor.js";
 export { Topic } from "./topic.js";
 export type {
-  Abortable, Bytes, Codec, ConnectOptions, DeliveryState, HarborEventMap, Identity, IdentityId, InitOptions, Invite,
+  Abortable, Bytes, Codec, ConnectOptions, Contacts, DeliveryState, HarborEventMap, Identity, IdentityId, InitOptions, Invite,
   Member, Message, MessageId, Page, Path, SendReceipt, StateChange, Status, TopicId, TopicInfo, TopicOptions, Unsubscribe,
 } from "./types.js";
 export { version } from "./version.js";

@@ -10,6 +10,7 @@ export interface RawMember {
   name: string;
   me: boolean;
   admin: boolean;
+  verified: boolean;
   path: RawPath;
 }
 export type RawPath = "direct" | "relay" | "stored";
@@ -90,6 +91,8 @@ export interface RawClient {
   send(topic: string, clientRef: Uint8Array, data: string | Uint8Array): Promise<RawMessage>;
   leave(topic: string): Promise<void>;
   remove(topic: string, who: string): Promise<void>;
+  safetyNumber(who: string): Promise<string>;
+  setVerified(who: string, verified: boolean): Promise<void>;
   history(topic: string, before: string | undefined, limit: number): Promise<{ messages: RawMessage[]; more: boolean }>;
 }
 

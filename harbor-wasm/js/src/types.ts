@@ -60,11 +60,21 @@ export interface Identity {
   readonly displayName: string;
 }
 
+/** What this device's person has made sure of about others. */
+export interface Contacts {
+  /** 60 digits, the same on both sides: compare them in person or on a call. */
+  safetyNumber(id: IdentityId, options?: Abortable): Promise<{ digits: string }>;
+  /** Remembers that the numbers were compared and are the same, or forgets it. */
+  setVerified(id: IdentityId, verified: boolean, options?: Abortable): Promise<void>;
+}
+
 export interface Member {
   readonly id: IdentityId;
   readonly name: string;
   readonly me: boolean;
   readonly admin: boolean;
+  /** Safety numbers were compared on this device, see {@link Contacts}. */
+  readonly verified: boolean;
   /** How a message to this member would travel now. */
   readonly path: Path;
 }

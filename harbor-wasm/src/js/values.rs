@@ -70,6 +70,7 @@ impl ToJs for Reply {
             Self::Preview { .. } => JsValue::UNDEFINED,
             Self::Sent { message } => message.to_js(),
             Self::Status { status } => status.to_js(),
+            Self::SafetyNumber { digits } => digits.as_str().into(),
         }
     }
 }
@@ -146,6 +147,7 @@ impl ToJs for Member {
             ("name", self.name.as_str().into()),
             ("me", self.me.into()),
             ("admin", self.admin.into()),
+            ("verified", self.verified.into()),
             ("path", self.path.to_js()),
         ])
     }

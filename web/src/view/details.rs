@@ -2,10 +2,12 @@
 
 use super::avatar;
 use super::dialog::{Confirm, Dialog};
+use super::icon::{self, icon};
 use super::path;
+use super::person::Person;
 use crate::model::{app, name_or};
 use crate::text;
-use harbor_wasm::proto::endpoint::{Command, Member, Topic, TopicKind, TopicState};
+use harbor_wasm::proto::endpoint::{Command, Member, Topic, TopicState};
 use harbor_wasm::proto::id::{EndpointId, TopicUid};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 enum Asking {
     Leave,
     Forget,
+    About { who: EndpointId, name: String },
     Remove { who: EndpointId, name: String },
 }
 
@@ -49,7 +52,7 @@ pub(crate) fn Details(
         <Dialog heading=text::chat::DETAILS close>
             <h3>{text::details::MEMBERS}</h3>
             <ul class="members" data-testid="members">
-                {move || topic.get().map(|t| t.members.iter().map(|m| member(&t, m, asking)).collect_view())}
+                {move || topic.get().map(|t| t.members.iter().map(|m| member(m, asking)).collect_view())}
             </ul>
             <div class="ways-out">
                 <Show when=active>
@@ -68,6 +71,10 @@ pub(crate) fn Details(
                 Asking::Forget => view! {
                     <Confirm question=text::details::FORGET_ASK hint=text::details::FORGET_HINT yes=text::details::FORGET_YES testid="forget-yes" confirm=forget close=stay/>
                 }.into_any(),
+                Asking::About { who, name } => {
+                    let remove = { let name = name.clone(); move || asking.set(Some(Asking::Remove { who, name: name.clone() })) };
+                    view! { <Person who name topic remove close=stay/> }.into_any()
+                }
                 Asking::Remove { who, name } => view! {
                     <Confirm question=text::details::remove_ask(&name) hint=text::details::REMOVE_HINT yes=text::details::REMOVE testid="remove-yes" confirm=move || remove(who) close=stay/>
                 }.into_any(),
@@ -76,30 +83,35 @@ pub(crate) fn Details(
     }
 }
 
-fn member(topic: &Topic, member: &Member, asking: RwSignal<Option<Asking>>) -> impl IntoView + use<> {
+fn member(member: &Member, asking: RwSignal<Option<Asking>>) -> impl IntoView + use<> {
     let name = name_or(&member.name, text::SOMEONE);
-    let removable = topic.admin && topic.kind == TopicKind::Room && !member.me;
-    let remove = removable.then(|| {
-        let (who, name) = (member.id, name.clone());
-        let label = text::details::remove_label(&name);
-        let ask = move |_| asking.set(Some(Asking::Remove { who, name: name.clone() }));
-        view! {
-            <button class="button quiet" type="button" aria-label=label data-testid="remove-button" on:click=ask>
-                {text::details::REMOVE}
-            </button>
-        }
-    });
+    let who = member.id;
+    let ask = {
+        let name = name.clone();
+        move |_| asking.set(Some(Asking::About { who, name: name.clone() }))
+    };
+    let verified = member
+        .verified
+        .then(|| view! { <span class="tag good" title=text::person::VERIFIED>{icon(icon::CHECK)}</span> });
     view! {
         <li data-testid="member">
             {avatar::person(&name, member.id.as_bytes())}
-            <span class="member-name" dir="auto">{name.clone()}</span>
+            {if member.me {
+                view! { <span class="member-name" dir="auto">{name}</span> }.into_any()
+            } else {
+                let label = text::details::about(&name);
+                view! {
+                    <button class="member-name" type="button" dir="auto" aria-label=label data-testid="about-member" on:click=ask>{name}</button>
+                }
+                .into_any()
+            }}
+            {verified}
             {member.admin.then(|| view! { <span class="tag">{text::details::ADMIN}</span> })}
             {if member.me {
                 view! { <span class="tag">{text::YOU}</span> }.into_any()
             } else {
                 path::member(member.path).into_any()
             }}
-            {remove}
         </li>
     }
 }

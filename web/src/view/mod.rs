@@ -14,6 +14,7 @@ mod list;
 mod log;
 mod message;
 mod path;
+mod person;
 mod settings;
 mod start;
 

@@ -341,6 +341,32 @@ fn what_the_admin_had_not_heard_when_it_removed_is_never_heard() {
 }
 
 #[test]
+fn both_sides_compare_one_number_and_remember_that_they_did() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    let other = |net: &mut Net, n| net.topic(n, &uid).members.iter().find(|m| !m.me).unwrap().clone();
+    let (ben, ana) = (other(&mut net, 0).id, other(&mut net, 1).id);
+    let digits = |net: &mut Net, n, who| match net.ask(n, Command::SafetyNumber { who }) {
+        Ok(Reply::SafetyNumber { digits }) => digits,
+        other => panic!("{other:?}"),
+    };
+    let number = digits(&mut net, 0, ben);
+    assert_eq!(number, digits(&mut net, 1, ana));
+    assert!(number.as_str().len() == 60 && number.as_str().bytes().all(|b| b.is_ascii_digit()));
+    assert_eq!(net.ask(0, Command::SafetyNumber { who: ana }), Err(CommandError::BadInput));
+    let stranger = Command::SetVerified { who: crate::id::EndpointId([7; 32]), verified: true };
+    assert_eq!(net.ask(0, stranger), Err(CommandError::NotFound));
+    assert!(!other(&mut net, 0).verified);
+    net.ask(0, Command::SetVerified { who: ben, verified: true }).unwrap();
+    net.kill(0);
+    net.start(0);
+    assert!(other(&mut net, 0).verified && !other(&mut net, 1).verified, "each for themselves");
+    net.ask(0, Command::SetVerified { who: ben, verified: false }).unwrap();
+    net.kill(0);
+    net.start(0);
+    assert!(!other(&mut net, 0).verified);
+}
+
+#[test]
 fn bad_invites_say_what_is_wrong() {
     let mut net = Net::new(2);
     named(&mut net, 0, "Ana");
