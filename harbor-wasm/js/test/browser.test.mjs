@@ -145,3 +145,28 @@ test("errors have codes, signals are heeded, closing ends everything", async () 
   });
   await tab.close();
 });
+
+test("safety numbers and removals say what is wrong with an identity", async () => {
+  const tab = await connected(await page(), "contacts");
+  const seen = await tab.evaluate(async () => {
+    const code = (promise) => promise.then((value) => value ?? "done", (error) => (h.isHarborError(error) ? error.code : String(error)));
+    const stranger = "ab".repeat(32);
+    const room = await harbor.topic("Room");
+    return {
+      number: (await harbor.contacts.safetyNumber(stranger)).digits,
+      own: await code(harbor.contacts.safetyNumber(harbor.identity.id)),
+      noId: await code(harbor.contacts.safetyNumber("Ben")),
+      unknown: await code(harbor.contacts.setVerified(stranger, true)),
+      forgotten: await code(harbor.contacts.setVerified(stranger, false)),
+      notMember: await code(room.remove(stranger)),
+      oneself: await code(room.remove(harbor.identity.id)),
+      members: (await room.members()).map((m) => m.verified),
+    };
+  });
+  assert.match(seen.number, /^\d{60}$/);
+  delete seen.number;
+  assert.deepEqual(seen, {
+    own: "bad_input", noId: "not_found", unknown: "not_found", forgotten: "done", notMember: "not_found", oneself: "unauthorized",
+    members: [false],
+  });
+});
