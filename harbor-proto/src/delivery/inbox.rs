@@ -100,6 +100,13 @@ impl SenderChain {
         self.runs.windows(2).map(|w| w[1].lo - w[0].hi - 1).fold(0, u64::saturating_add)
     }
 
+    /// How far the chain is here from its first message on without a gap; 0 when its beginning is not here. Unlike the
+    /// newest place, a sender cannot move it by claiming one far ahead, be it with its very first message.
+    #[must_use]
+    pub fn whole_to(&self) -> u64 {
+        self.runs.first().filter(|r| r.lo == 1).map_or(0, |r| r.hi)
+    }
+
     /// What to tell the sender is here.
     #[must_use]
     pub fn seen(&self) -> Ranges {
@@ -135,6 +142,20 @@ mod tests {
 
     fn id(n: u64) -> MessageId {
         MessageId(crate::crypto::hash(&[&n.to_be_bytes()]))
+    }
+
+    #[test]
+    fn trap_a_place_far_ahead_does_not_move_where_the_chain_is_whole() {
+        let mut chain = SenderChain::default();
+        assert_eq!(chain.whole_to(), 0);
+        chain.accept(u64::MAX, MessageId([1; 32]), MessageId::default(), 1);
+        assert_eq!(chain.whole_to(), 0);
+        for seq in [1, 2, 900] {
+            chain.accept(seq, MessageId([1; 32]), MessageId([1; 32]), seq);
+        }
+        assert_eq!(chain.whole_to(), 2);
+        chain.accept(3, MessageId([1; 32]), MessageId([1; 32]), 3);
+        assert_eq!(chain.whole_to(), 3);
     }
 
     #[test]

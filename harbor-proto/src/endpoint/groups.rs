@@ -77,8 +77,7 @@ impl Endpoint {
         let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
         let log = talk.log.as_mut().ok_or(CommandError::NotFound)?;
         let devices = log.roster().leaves().iter().filter(|leaf| leaf.identity == *who);
-        let last = |chain: &SenderChain| chain.runs().last().map_or(0, |run| run.1);
-        let heard = |device| talk.senders.get(device).map_or(0, last);
+        let heard = |device| talk.senders.get(device).map_or(0, SenderChain::whole_to);
         let cut = devices.map(|leaf| Cut { device: leaf.device, seq: heard(&leaf.device) }).collect();
         let removed = log.remove(&mut self.rng, &me.secrets, who, cut, unix);
         let (objects, changes) = removed.map_err(|why| match why {

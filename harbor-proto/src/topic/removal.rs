@@ -26,7 +26,7 @@ pub enum RemoveError {
 
 impl TopicLog {
     /// Takes `who` out with all devices and commits an epoch for those who stay, with a new routing secret. `cut`
-    /// says how far each of their devices' messages were accepted here. Publish the objects in every mailbox still
+    /// says how far each of their devices' chains are here without a gap. Publish the objects in every mailbox still
     /// read, so that whoever knows only the old one can follow, `who` included.
     ///
     /// # Errors
