@@ -143,7 +143,10 @@ impl Shell {
                     self.conns.retain(|_, c| *c != conn);
                     assert!(known || matches!(why, Disconnect::TooManyLinks | Disconnect::Draining));
                 }
-                Output::Append(append) => self.work.push_back(Work::Append(append)),
+                Output::Append(packet) => match packet.verify() {
+                    Ok(append) => self.work.push_back(Work::Append(append)),
+                    Err(fact) => self.node.handle_input(fact, self.now),
+                },
                 Output::Read { job, mailbox, after, max_packets, max_bytes } => {
                     let (most, bytes) = (max_packets as usize, max_bytes);
                     self.work.push_back(Work::Read { job, mailbox, after, most, bytes });

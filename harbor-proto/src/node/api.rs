@@ -1,6 +1,8 @@
 //! What goes into and comes out of the [`Node`](super::Node) composer.
 
+use crate::crypto::sign::PublicKey;
 use crate::id::{EndpointId, HarborId, PacketId};
+use crate::packet::Packet;
 use crate::time::UnixMillis;
 use crate::wire::link::Refusal;
 use alloc::{sync::Arc, vec::Vec};
@@ -66,8 +68,9 @@ pub enum Input {
     Sent { conn: ConnId, bytes: usize },
     /// The link is gone, whoever ended it.
     Closed { conn: ConnId },
-    /// Answer to [`Output::Append`], after the fsync that covers it. Answers come in commit order, and a page
-    /// asked for after an answer shows what was answered; watchers lose packets otherwise.
+    /// Answer to [`Output::Append`], after the fsync that covers it, or at once from [`Unverified::verify`]. Answers
+    /// of commits come in commit order, and a page asked for after an answer shows what was answered; watchers lose
+    /// packets otherwise.
     Appended { job: JobId, result: Result<Appended, AppendError> },
     /// Answer to [`Output::Read`].
     ReadDone { job: JobId, result: Result<Page, AppendError> },
@@ -89,6 +92,8 @@ pub struct Appended {
 /// Why a packet was not written or a page not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
+    /// The mailbox's write key did not sign the packet: [`Unverified::verify`] said so.
+    Forged,
     /// [`crate::mailbox::admit`] said so inside the transaction.
     Full,
     /// The disk failed. The packet is not in the log and does not turn up in it later: whoever stores it
@@ -112,13 +117,36 @@ pub enum Output {
     Send { conn: ConnId, bytes: Vec<u8> },
     /// Close the link after what is queued.
     Disconnect { conn: ConnId, why: Disconnect },
-    /// Write a packet durably; the shell may answer many with one fsync.
-    Append(Append),
+    /// Verify a packet, then write it durably; the shell may answer many with one fsync.
+    Append(Unverified),
     /// Read packets of a mailbox with numbers above `after`, at most `max_packets` and `max_bytes`
     /// (always at least one packet when there is one).
     Read { job: JobId, mailbox: HarborId, after: u64, max_packets: u32, max_bytes: usize },
     /// Delete packets whose expiry is at or before this hour, then answer with [`Input::Usage`].
     Expire { hour: u32 },
+}
+
+/// A packet on its way to disk that passed every check but that of its signature. That one takes as long as all others
+/// together, and a shell with threads makes it outside the node's lock.
+#[derive(Clone, Debug)]
+pub struct Unverified {
+    pub(super) append: Append,
+    pub(super) write_key: Arc<PublicKey>,
+}
+
+impl Unverified {
+    /// The packet, when its mailbox's write key signed it.
+    ///
+    /// # Errors
+    /// What the node is to be told instead.
+    pub fn verify(self) -> Result<Append, Input> {
+        let Append { job, ref bytes, .. } = self.append;
+        if Packet::parse(bytes).is_some_and(|packet| packet.signed_by(&self.write_key)) {
+            Ok(self.append)
+        } else {
+            Err(Input::Appended { job, result: Err(AppendError::Forged) })
+        }
+    }
 }
 
 /// A checked packet on its way to disk.

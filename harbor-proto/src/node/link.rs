@@ -7,8 +7,8 @@ use crate::id::HarborId;
 use crate::limits::{LINK_QUEUE_FRAMES, LINK_QUEUE_HARD, LINK_READ_ROOM, PAGE_BYTES};
 use crate::time::Instant;
 use crate::wire::link::{Request, Slot};
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 
 /// A watch is named by the link and slot it is on.
 pub(super) type WatchKey = (ConnId, Slot);
@@ -20,19 +20,19 @@ pub(super) struct OpenSlot {
     pub write_key: [u8; 32],
     pub read_key: [u8; 32],
     /// The write key ready for use, made by the first store: many slots are only watched, and it is large.
-    pub verifier: Option<Box<PublicKey>>,
+    pub verifier: Option<Arc<PublicKey>>,
     /// The write key signed this link's challenge.
     pub may_pass: bool,
     pub watching: bool,
 }
 
 impl OpenSlot {
-    /// True when the write key signed `packet`.
-    pub(super) fn verify(&mut self, packet: &crate::packet::Packet<'_>) -> bool {
+    /// The write key ready to verify with; `None` when it is no key.
+    pub(super) fn verifier(&mut self) -> Option<Arc<PublicKey>> {
         if self.verifier.is_none() {
-            self.verifier = PublicKey::from_bytes(&self.write_key).map(Box::new);
+            self.verifier = PublicKey::from_bytes(&self.write_key).map(Arc::new);
         }
-        self.verifier.as_ref().is_some_and(|key| packet.signed_by(key))
+        self.verifier.clone()
     }
 }
 

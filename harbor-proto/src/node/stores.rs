@@ -1,6 +1,6 @@
 //! Packets on their way to disk, and out to those who watch.
 
-use super::{Append, AppendError, Appended, Asked, ConnId, Job, JobId, Node, Output, is_message};
+use super::{Append, AppendError, Appended, Asked, ConnId, Job, JobId, Node, Output, Unverified, is_message};
 use crate::id::HarborId;
 use crate::limits::NODE_APPENDING;
 use crate::mailbox::{Admission, Push};
@@ -27,16 +27,14 @@ impl Node {
         room?;
         let limited = |after_ms| Refusal::RateLimited { after_ms };
         self.sources.take_packet(link.source, self.now).map_err(limited)?;
-        if !open.verify(&admitted.packet) {
-            return Err(Refusal::BadSignature);
-        }
+        let write_key = open.verifier().ok_or(Refusal::BadSignature)?;
         link.unanswered += 1;
         let (mailbox, bytes) = (open.mailbox, Arc::<[u8]>::from(bytes));
         self.appending_bytes += bytes.len();
         let job = self.new_job(Job::Append { conn, req, mailbox, bytes: Arc::clone(&bytes) });
         let expiry_hour = admitted.packet.expiry_hour();
         let append = Append { job, mailbox, packet_id: admitted.packet_id, expiry_hour, bytes };
-        self.out.push_back(Output::Append(append));
+        self.out.push_back(Output::Append(Unverified { append, write_key }));
         Ok(())
     }
 
@@ -67,6 +65,9 @@ impl Node {
                     self.push_stored(&mailbox, seq, &bytes);
                 }
                 self.send(conn, &ToClient::Stored { req });
+            }
+            Err(AppendError::Forged) => {
+                self.refuse(conn, Asked::Request(req), Refusal::BadSignature);
             }
             Err(AppendError::Full) => self.refuse(conn, Asked::Request(req), Refusal::Full),
             Err(AppendError::Failed) => self.refuse(conn, Asked::Request(req), Refusal::Unavailable),

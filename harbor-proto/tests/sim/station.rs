@@ -117,10 +117,13 @@ impl World {
                     self.check.disconnects.push(why);
                     self.close_gently(conn.0, End::B);
                 }
-                Output::Append(append) => {
-                    self.stations[node].disk.append(append);
-                    self.plan_commit(node);
-                }
+                Output::Append(packet) => match packet.verify() {
+                    Ok(append) => {
+                        self.stations[node].disk.append(append);
+                        self.plan_commit(node);
+                    }
+                    Err(forged) => self.tell_node(node, forged),
+                },
                 Output::Read { job, mailbox, after, max_packets: most, max_bytes: bytes } => {
                     let at = self.now + self.between(0, 8);
                     let run = self.stations[node].run;

@@ -1,14 +1,16 @@
 //! The node behind its lock, and the way facts get in and instructions get out.
 //!
 //! Whoever has facts (a connection, the writer, the clock) feeds a batch of them under one lock; the
-//! instructions that follow are carried out at once: messages into outboxes, packets to the writer. Nothing
-//! here waits, so the lock is held for as long as the core thinks.
+//! instructions that follow are carried out at once: messages into outboxes, packets, once their signatures are
+//! verified outside the lock, to the writer. Nothing here waits, so the lock is held for as long as the core thinks.
 
 use super::outbox::{End, Outbox};
 use super::websocket::code;
 use crate::store::{Answers, Health, ReadJob, Store};
 use harbor_proto::machine::Machine;
-use harbor_proto::node::{ConnId, Counters, Disconnect, Input, Load, Node, NodeConfig, Output, SourceId};
+use harbor_proto::node::{
+    ConnId, Counters, Disconnect, Input, Load, Node, NodeConfig, Output, SourceId, Unverified,
+};
 use harbor_proto::time::{Instant, UnixMillis};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,8 @@ struct State {
     deadline: Option<Instant>,
     clock_told: Option<(Instant, UnixMillis)>,
     wake: Vec<Waker>,
+    /// What is verified and handed to the writer once the lock is released.
+    unverified: Vec<Unverified>,
 }
 
 impl Core {
@@ -60,6 +64,7 @@ impl Core {
             deadline: None,
             clock_told: None,
             wake: Vec::new(),
+            unverified: Vec::new(),
         };
         Arc::new(Self {
             origin: std::time::Instant::now(),
@@ -91,12 +96,28 @@ impl Core {
         let sooner = deadline.is_some_and(|at| state.deadline.is_none_or(|before| at < before));
         state.deadline = deadline;
         let wake = std::mem::take(&mut state.wake);
+        let unverified = std::mem::take(&mut state.unverified);
         drop(state);
         if sooner {
             self.timer.notify_one();
         }
         wake.into_iter().for_each(Waker::wake);
+        self.append(unverified);
         result
+    }
+
+    /// Hands packets to the writer in order, without the lock: their signatures are most of the work.
+    fn append(&self, unverified: Vec<Unverified>) {
+        let mut forged = Vec::new();
+        for packet in unverified {
+            match packet.verify() {
+                Ok(append) => self.store.append(append),
+                Err(fact) => forged.push(fact),
+            }
+        }
+        if !forged.is_empty() {
+            self.feed_all(forged);
+        }
     }
 
     /// Takes facts in order.
@@ -254,7 +275,7 @@ impl State {
                         self.wake.extend(outbox.end(end(why)));
                     }
                 }
-                Output::Append(append) => store.append(append),
+                Output::Append(packet) => self.unverified.push(packet),
                 Output::Read { job, mailbox, after, max_packets, max_bytes } => {
                     store.read(ReadJob { job, mailbox, after, max_packets, max_bytes });
                 }

@@ -284,7 +284,10 @@ impl Net {
                     let n = self.peers.iter().position(|p| p.conn == Some(conn));
                     panic!("the node threw out {n:?}: {why:?}");
                 }
-                node::Output::Append(append) => self.append(append),
+                node::Output::Append(packet) => match packet.verify() {
+                    Ok(append) => self.append(append),
+                    Err(fact) => self.node.handle_input(fact, now),
+                },
                 node::Output::Read { job, mailbox, after, max_packets, .. } => {
                     let result = Ok(self.page(&mailbox, after, max_packets));
                     self.node.handle_input(node::Input::ReadDone { job, result }, now);

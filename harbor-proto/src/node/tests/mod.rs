@@ -231,7 +231,10 @@ impl World {
             Output::Disconnect { conn, why } => {
                 assert!(self.gone.insert(conn, why).is_none(), "a link ends once");
             }
-            Output::Append(append) => self.work.push_back(Work::Append(append)),
+            Output::Append(packet) => match packet.verify() {
+                Ok(append) => self.work.push_back(Work::Append(append)),
+                Err(fact) => self.node.handle_input(fact, self.now),
+            },
             Output::Read { job, mailbox, after, max_packets, max_bytes } => {
                 self.work.push_back(Work::Read { job, mailbox, after, max_packets, max_bytes });
             }
