@@ -64,6 +64,11 @@ impl Socket {
         self.writer.write_all(frames).expect("sent");
     }
 
+    /// Another hand that writes frames, for a thread that does not wait for answers.
+    pub fn sender(&self) -> TcpStream {
+        self.writer.try_clone().expect("cloned")
+    }
+
     /// The next message; pings are skipped, for no run is as long as a server's patience with them.
     pub fn message(&mut self) -> &[u8] {
         while matches!(self.frame(), PING | PONG) {}

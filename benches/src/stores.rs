@@ -8,6 +8,7 @@ use crate::row;
 use harbor_proto::packet::MailboxKeys;
 use harbor_proto::wire::Wire;
 use harbor_proto::wire::link::{Cursor, Tail, ToClient, ToNode};
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,15 +20,28 @@ const BUFFER: usize = 1 << 18;
 const PAGE: usize = 32;
 const PULLS: usize = 4;
 
-/// A packet size, how many stores are under way on all links together, and how many packets are stored.
-const LOADS: [(usize, usize, usize); 7] = [
-    (1024, 32, 16_000),
-    (1024, 64, 24_000),
-    (1024, 128, 40_000),
-    (1024, 256, 60_000),
-    (1024, 1024, 60_000),
-    (4096, 64, 16_000),
-    (4096, 256, 24_000),
+/// How stores follow one another, on all links together.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// So many are under way; each answer makes room for another.
+    UnderWay(usize),
+    /// So many a second, whether or not the earlier ones are answered; each is timed from when it was due.
+    PerSecond(u32),
+}
+
+/// A packet size, a pace, and how many packets are stored.
+const LOADS: [(usize, Pace, usize); 11] = [
+    (1024, Pace::UnderWay(32), 16_000),
+    (1024, Pace::UnderWay(64), 24_000),
+    (1024, Pace::UnderWay(128), 40_000),
+    (1024, Pace::UnderWay(256), 60_000),
+    (1024, Pace::UnderWay(1024), 60_000),
+    (1024, Pace::PerSecond(5_000), 50_000),
+    (1024, Pace::PerSecond(10_000), 100_000),
+    (1024, Pace::PerSecond(12_000), 120_000),
+    (4096, Pace::UnderWay(64), 16_000),
+    (4096, Pace::UnderWay(256), 24_000),
+    (4096, Pace::PerSecond(10_000), 60_000),
 ];
 
 /// One link's mailboxes and what it stores, in order: (mailbox, packet).
@@ -68,15 +82,18 @@ fn of_size(size: usize, share: f64) {
         "stores per fdatasync of the disk"
     ]];
     let mut pulled = String::new();
-    for (_, under_way, count) in LOADS.iter().filter(|(of, ..)| *of == size) {
+    for (_, pace, count) in LOADS.iter().filter(|(of, ..)| *of == size) {
         let count = (*count as f64 * share) as usize / LINKS;
         let before = fdatasyncs(dir.path(), share);
-        let one = harbor(size, *under_way, count, share);
+        let one = harbor(size, *pace, count, share);
         let after = fdatasyncs(dir.path(), share);
         let mut around: Vec<Duration> = before.into_iter().chain(after).collect();
         let unit = percentile(&mut around, 50).as_secs_f64();
         rows.push(row![
-            format!("Harbor, {under_way} under way"),
+            match pace {
+                Pace::UnderWay(count) => format!("Harbor, {count} under way"),
+                Pace::PerSecond(rate) => format!("Harbor, {} a second due", grouped(f64::from(*rate))),
+            },
             grouped(one.per_sec),
             span(one.p50),
             span(one.p99),
@@ -132,14 +149,17 @@ struct Stored {
     pulled: String,
 }
 
-fn harbor(size: usize, under_way: usize, each: usize, share: f64) -> Stored {
+fn harbor(size: usize, pace: Pace, each: usize, share: f64) -> Stored {
     let data = folder();
     let mut server = Server::harbor(data.path());
     let loads = in_threads((0..LINKS).collect(), |link| load(link, size, each));
     let started: Vec<(Link, Load)> = loads.into_iter().map(|load| (connect(&server, &load), load)).collect();
     let (cpu, start) = (server.cpu(), Instant::now());
     let done = in_threads(started, |(link, load)| {
-        let times = store_all(link, &load, under_way / LINKS);
+        let times = match pace {
+            Pace::UnderWay(count) => store_all(link, &load, count / LINKS),
+            Pace::PerSecond(rate) => store_steadily(link, &load, f64::from(rate) / LINKS as f64),
+        };
         (times, load)
     });
     let (wall, cpu) = (start.elapsed(), server.cpu().saturating_sub(cpu));
@@ -185,12 +205,7 @@ fn connect(server: &Server, load: &Load) -> Link {
 
 /// Stores everything with `window` under way; how long each took.
 fn store_all(mut link: Link, load: &Load, window: usize) -> Vec<Duration> {
-    let frames: Vec<Vec<u8>> = (0..)
-        .zip(&load.packets)
-        .map(|(req, (to, packet))| {
-            frame(&ToNode::Store { req, slot: *to as u16, packet: Tail(packet.clone()) })
-        })
-        .collect();
+    let frames = store_frames(load);
     let mut sent: Vec<Instant> = Vec::with_capacity(frames.len());
     let mut times = Vec::with_capacity(frames.len());
     let mut seen = vec![false; frames.len()];
@@ -202,15 +217,49 @@ fn store_all(mut link: Link, load: &Load, window: usize) -> Vec<Duration> {
             link.socket.send(&frames[sent.len()..sent.len() + more].concat());
             sent.resize(sent.len() + more, now);
         }
-        match ToClient::from_bytes(link.socket.message()).expect("a frame") {
-            ToClient::Stored { req } => {
-                assert!(!std::mem::replace(&mut seen[req as usize], true), "answered twice");
-                times.push(sent[req as usize].elapsed());
-            }
-            other => panic!("not stored: {other:?}"),
-        }
+        times.push(sent[stored(&mut link, &mut seen)].elapsed());
     }
     times
+}
+
+/// Stores everything at `rate` a second from a thread that waits for nothing; how long after each was due its answer came.
+fn store_steadily(mut link: Link, load: &Load, rate: f64) -> Vec<Duration> {
+    let frames = store_frames(load);
+    let mut seen = vec![false; frames.len()];
+    let (start, mut sender) = (Instant::now(), link.socket.sender());
+    let due = |n: usize| start + Duration::from_secs_f64(n as f64 / rate);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut next = 0;
+            while next < frames.len() {
+                std::thread::sleep(due(next).saturating_duration_since(Instant::now()));
+                let first = next;
+                while next < frames.len() && due(next) <= Instant::now() {
+                    next += 1;
+                }
+                sender.write_all(&frames[first..next].concat()).expect("sent");
+            }
+        });
+        (0..frames.len()).map(|_| due(stored(&mut link, &mut seen)).elapsed()).collect()
+    })
+}
+
+fn store_frames(load: &Load) -> Vec<Vec<u8>> {
+    let frames = (0..).zip(&load.packets).map(|(req, (to, packet))| {
+        frame(&ToNode::Store { req, slot: *to as u16, packet: Tail(packet.clone()) })
+    });
+    frames.collect()
+}
+
+/// The next answer: which store it is for.
+fn stored(link: &mut Link, seen: &mut [bool]) -> usize {
+    match ToClient::from_bytes(link.socket.message()).expect("a frame") {
+        ToClient::Stored { req } => {
+            assert!(!std::mem::replace(&mut seen[req as usize], true), "answered twice");
+            req as usize
+        }
+        other => panic!("not stored: {other:?}"),
+    }
 }
 
 /// Reads every mailbox page by page and compares it with what was acknowledged.

@@ -16,8 +16,12 @@ use tokio::time::Instant;
 /// small enough that nobody's patience is tried by the others.
 const BATCH_PACKETS: usize = 1024;
 const BATCH_BYTES: usize = 4 << 20;
-/// Bytes written since the log was last moved into the database before it is moved again.
-const CHECKPOINT_BYTES: usize = 32 << 20;
+/// Bytes of packets written since the log was last moved into the database before it is moved again, beside the
+/// writer. The disk's time for it delays commits: better often and briefly.
+const CHECKPOINT_BYTES: usize = 8 << 20;
+/// Bytes of packets written since the log last began again from its start before the writer makes everybody wait for
+/// that. A writer with nothing to do does not wait so long.
+const RESTART_BYTES: usize = 96 << 20;
 /// The part of the last commit's time for which the writer waits for as many packets as that commit had: those whose
 /// answers it just sent are likely to store more, and would else wait for two fsyncs.
 const GATHER: u32 = 4;
@@ -35,6 +39,7 @@ pub(super) struct Writer {
     health: Arc<Health>,
     expiring: Option<u32>,
     since_checkpoint: usize,
+    since_restart: usize,
     checkpoint: Option<JoinHandle<()>>,
     /// The last commit: how many packets it had, when it ended and how long it took.
     last: (usize, Instant, Duration),
@@ -67,6 +72,7 @@ impl Writer {
             health,
             expiring: None,
             since_checkpoint: 0,
+            since_restart: 0,
             checkpoint: None,
             last: (0, Instant::now(), Duration::ZERO),
         })
@@ -83,7 +89,8 @@ impl Writer {
                 break;
             }
             self.expire(&*answers).await;
-            self.checkpoint().await;
+            let idle = work.is_empty() && self.last.0 <= 1;
+            self.checkpoint(idle).await;
         }
         if let Some(mut connection) = self.connection.take() {
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
@@ -223,20 +230,23 @@ impl Writer {
         }
     }
 
-    /// Moves the log into the database: the most of it beside the writer, then what came in meanwhile, so
-    /// that the log can begin again from its start.
-    async fn checkpoint(&mut self) {
+    /// Moves the log into the database: the most of it beside the writer, and now and then what came in meanwhile as
+    /// well, so that the log can begin again from its start.
+    async fn checkpoint(&mut self, idle: bool) {
         match &self.checkpoint {
             Some(running) if !running.is_finished() => {}
             Some(_) => {
                 self.checkpoint = None;
-                self.since_checkpoint = 0;
-                let Some(connection) = self.connection.as_mut() else { return };
-                if let Err(e) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await {
-                    self.failed(&e);
+                if idle || self.since_restart >= RESTART_BYTES {
+                    self.since_restart = 0;
+                    let Some(connection) = self.connection.as_mut() else { return };
+                    if let Err(e) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await {
+                        self.failed(&e);
+                    }
                 }
             }
             None if self.since_checkpoint >= CHECKPOINT_BYTES => {
+                self.since_restart += std::mem::take(&mut self.since_checkpoint);
                 let options = self.options.clone();
                 self.checkpoint = Some(tokio::spawn(move_log(options)));
             }
