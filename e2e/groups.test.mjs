@@ -36,6 +36,39 @@ test("an admin removes a member, who is told, reads nothing more and may come ba
   w.pass();
 });
 
+test("an admin made by the owner invites and removes, and is one no longer when dismissed", async (t) => {
+  const w = await world(t);
+  const [ana, ben] = await w.pair();
+  const cleo = await w.person("Cleo");
+  await cleo.joinAs("Cleo", await ana.invite());
+  for (const chat of [ana, ben, cleo]) await chat.has(3);
+  await ana.changeRole("Ben");
+  await ben.at("notice").filter({ hasText: "You are an admin now" }).waitFor();
+  await cleo.at("notice").filter({ hasText: "Ben is an admin now" }).waitFor();
+  assert.deepEqual(await ben.ranks(), { Ana: "Owner", Ben: "Admin", Cleo: "" });
+
+  const dan = await w.person("Dan");
+  await dan.joinAs("Dan", await ben.invite());
+  await ana.has(4);
+  await ben.remove("Cleo");
+  await cleo.at("left-note").filter({ hasText: "removed you" }).waitFor();
+  await ana.at("notice").filter({ hasText: "Cleo was removed" }).waitFor();
+  await dan.send("Three of us");
+  await ana.sees("Three of us");
+  await ben.sees("Three of us");
+
+  await ben.at("details-button").click();
+  await ben.about("Ana");
+  assert.equal(await ben.at("remove-button").count(), 0, "nobody takes out the owner");
+  for (let open = 2; open > 0; open -= 1) await ben.page.keyboard.press("Escape");
+  await ana.changeRole("Ben");
+  await ben.at("notice").filter({ hasText: "You are no longer an admin" }).waitFor();
+  await ben.at("invite-button").waitFor({ state: "detached" });
+  await ben.send("Still here");
+  await dan.sees("Still here");
+  w.pass();
+});
+
 test("both see one safety number, and each remembers having compared it", async (t) => {
   const w = await world(t);
   const [ana, ben] = await w.pair();

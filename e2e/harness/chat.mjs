@@ -89,6 +89,29 @@ export class Chat {
     await this.page.keyboard.press("Escape");
   }
 
+  /** Makes a member of the open room an admin, or a plain member again. */
+  async changeRole(name) {
+    await this.at("details-button").click();
+    await this.about(name);
+    const now = await this.at("role-button").innerText();
+    await this.at("role-button").filter({ hasText: now }).click();
+    await this.at("role-button").filter({ hasNotText: now }).waitFor();
+    for (let open = 2; open > 0; open -= 1) await this.page.keyboard.press("Escape");
+  }
+
+  /** What the open room's members are, by name. */
+  async ranks() {
+    await this.at("details-button").click();
+    const rows = await this.at("member").all();
+    const one = async (row) => [
+      await row.locator(".member-name").innerText(),
+      (await row.locator(".tag").allInnerTexts()).filter((tag) => ["Owner", "Admin"].includes(tag)).join(),
+    ];
+    const ranks = Object.fromEntries(await Promise.all(rows.map(one)));
+    await this.page.keyboard.press("Escape");
+    return ranks;
+  }
+
   /** Follows an invite link for the first time and waits to be let in. */
   async joinAs(name, link) {
     await this.ask(name, link);

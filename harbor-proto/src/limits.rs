@@ -98,6 +98,8 @@ pub const RECEIPT_RANGES: usize = 8;
 pub const MAX_RECEIPTS: usize = 16;
 /// Runs kept of one sender's chain.
 pub const INBOX_RUNS: usize = 64;
+/// Ranges by which a removal says what of a chain was heard; what lies beyond does not count.
+pub const HEARD_RANGES: usize = 8;
 /// At most one receipt for a device is stored on nodes in this time, ms.
 pub const RECEIPT_STORE_MS: u64 = HOUR_MS;
 /// Above this many members no receipt is stored.

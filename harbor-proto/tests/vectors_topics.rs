@@ -15,10 +15,11 @@ use harbor_proto::time::UnixMillis;
 use harbor_proto::topic::admission::{Admitted, Minted};
 use harbor_proto::topic::control::{ControlObject, control_key, signal_key};
 use harbor_proto::topic::invite::{Denial, RendezvousObject};
+use harbor_proto::topic::ops::{Cut, OpBody, SignedOp};
 use harbor_proto::topic::ratchet::Chain;
 use harbor_proto::topic::welcome::{Joining, Pieces, SeqHead};
-use harbor_proto::topic::{Name, TopicKind, TopicLog};
-use harbor_proto::wire::Wire;
+use harbor_proto::topic::{Name, Role, TopicKind, TopicLog};
+use harbor_proto::wire::{List, Range, Wire};
 use serde_json::{Value, json};
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -86,7 +87,8 @@ fn a_topic_from_create_to_welcome() {
     let RendezvousObject::Record { record } = minted.record.clone() else { panic!("a record") };
     let joining = Joining::new(&mut rng, &guest, minted.invite.link.clone(), *record, name("Bo"))
         .expect("a good record");
-    let head = SeqHead { device: admin.device_id(), seq: 7, id: MessageId(ramp(90)) };
+    let heard = List::first([Range { lo: 1, hi: 7 }]);
+    let head = SeqHead { device: admin.device_id(), seq: 7, id: MessageId(ramp(90)), heard };
     let admitted = log
         .admit(&mut rng, &admin, &minted.invite, &joining.request, vec![head], NOW)
         .expect("a good request");
@@ -111,6 +113,30 @@ fn a_topic_from_create_to_welcome() {
             },
         })
     );
+}
+
+/// What changes who a member is: made an admin, and taken out with a cut.
+#[test]
+fn roles_and_removal() {
+    let (admin, guest) = (device(1), device(2));
+    let mut rng = Rng::new(ramp(4));
+    let mut log = TopicLog::create(&mut rng, &admin, TopicKind::Room, name("Rosas"), name("Ana"), NOW);
+    let cert = Box::new(guest.cert().clone());
+    let add = OpBody::Add { cert, name: name("Bo"), invite_use: None };
+    let add = SignedOp::sign(&admin, log.dag().heads(), add);
+    log.absorb(&admin, ControlObject::Op { op: Box::new(add) }, NOW);
+    let who = guest.endpoint_id();
+    log.set_role(&mut rng, &admin, &who, Role::Admin, NOW).expect("the owner may");
+    let leaves = log.roster().leaves().iter().map(|leaf| {
+        let (device, identity) = (hex(leaf.device.0), hex(leaf.identity.0));
+        json!({ "device": device, "identity": identity, "role": leaf.role.to_bytes()[0], "joined": hex(leaf.joined.0) })
+    });
+    let (leaves, roster_hash) = (leaves.collect::<Vec<_>>(), log.roster().hash());
+    let heard = List::first([Range { lo: 1, hi: 41 }, Range { lo: 44, hi: 44 }]);
+    let cut = vec![Cut { device: guest.device_id(), heard }];
+    log.remove(&mut rng, &admin, &who, cut, NOW).expect("the owner may");
+    let ops: Vec<String> = log.dag().ops().map(|op| hex(op.to_bytes())).collect();
+    frozen!("roles", json!({ "ops": ops, "leaves": leaves, "roster_hash": hex(roster_hash) }));
 }
 
 fn join(joining: &Joining, guest: &DeviceSecrets, admitted: &Admitted) -> TopicLog {

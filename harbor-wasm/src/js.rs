@@ -126,6 +126,15 @@ impl RawClient {
         self.ask(uid(topic).and_then(|topic| Ok(Command::Remove { topic, who: identity(who)? })))
     }
 
+    /// `role` is "admin" or "member".
+    #[wasm_bindgen(js_name = setRole)]
+    pub fn set_role(&self, topic: &str, who: &str, role: &str) -> Promise {
+        let role = values::role(role).ok_or(CommandError::BadInput);
+        self.ask(
+            uid(topic).and_then(|topic| Ok(Command::SetRole { topic, who: identity(who)?, role: role? })),
+        )
+    }
+
     /// 60 digits.
     #[wasm_bindgen(js_name = safetyNumber)]
     pub fn safety_number(&self, who: &str) -> Promise {

@@ -209,6 +209,9 @@ pub(crate) mod person {
 pub(crate) mod details {
     pub(crate) const MEMBERS: &str = "Members";
     pub(crate) const ADMIN: &str = "Admin";
+    pub(crate) const OWNER: &str = "Owner";
+    pub(crate) const MAKE_ADMIN: &str = "Make admin";
+    pub(crate) const DISMISS: &str = "Dismiss as admin";
     pub(crate) const REMOVE: &str = "Remove";
     pub(crate) fn about(name: &str) -> String {
         format!("About {name}: safety number and more")

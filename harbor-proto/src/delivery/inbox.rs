@@ -4,9 +4,9 @@
 
 use super::ranges::Ranges;
 use crate::id::MessageId;
-use crate::limits::INBOX_RUNS;
+use crate::limits::{HEARD_RANGES, INBOX_RUNS};
 use crate::time::UnixMillis;
-use crate::wire::List;
+use crate::wire::{List, Range};
 use alloc::vec::Vec;
 
 crate::wire_struct! {
@@ -26,6 +26,10 @@ crate::wire_struct! {
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct SenderChain {
         runs: List<Run, INBOX_RUNS>,
+        /// Below this, `runs` claims more than was heard: gaps given up, and what was sent before this device joined.
+        unsure_to: u64,
+        /// What was heard up to there.
+        heard: List<Range, HEARD_RANGES>,
         /// Latest clock reading shown, so that one sender's messages never swap places.
         clock: u64,
         /// Two messages claimed one place.
@@ -62,10 +66,12 @@ impl SenderChain {
         Accepted::New { order }
     }
 
-    /// For a new member: what the sender sent up to `(seq, id)` is not for this device and not missing.
-    pub fn begin_after(&mut self, seq: u64, id: MessageId) {
+    /// For a new member: what the sender sent up to `(seq, id)` is not for this device and not missing. `heard` is what
+    /// of it was heard by whoever let it in.
+    pub fn begin_after(&mut self, seq: u64, id: MessageId, heard: List<Range, HEARD_RANGES>) {
         let newest = self.runs.last().map_or(0, |r| r.hi);
         if newest < seq {
+            (self.unsure_to, self.heard) = (seq, heard);
             let lo = self.runs.first().map_or(seq, |r| r.lo);
             self.runs = List::first([Run { lo, hi: seq, before_lo: MessageId::default(), last: id }]);
         }
@@ -88,6 +94,8 @@ impl SenderChain {
         runs.insert(at, new);
         if runs.len() > INBOX_RUNS {
             // The oldest gap is given up: what is missing there will not come any more.
+            self.heard = heard(&self.heard, self.unsure_to, &runs[..1]);
+            self.unsure_to = self.unsure_to.max(runs[1].lo - 1);
             let first = runs.remove(0);
             (runs[0].lo, runs[0].before_lo) = (first.lo, first.before_lo);
         }
@@ -100,11 +108,11 @@ impl SenderChain {
         self.runs.windows(2).map(|w| w[1].lo - w[0].hi - 1).fold(0, u64::saturating_add)
     }
 
-    /// How far the chain is here from its first message on without a gap; 0 when its beginning is not here. Unlike the
-    /// newest place, a sender cannot move it by claiming one far ahead, be it with its very first message.
+    /// The places that were really heard, lowest first: what is beyond the bound is left out, and so are gaps, given up
+    /// or not, which a sender could make at will by claiming places far ahead.
     #[must_use]
-    pub fn whole_to(&self) -> u64 {
-        self.runs.first().filter(|r| r.lo == 1).map_or(0, |r| r.hi)
+    pub fn heard(&self) -> List<Range, HEARD_RANGES> {
+        heard(&self.heard, self.unsure_to, &self.runs)
     }
 
     /// What to tell the sender is here.
@@ -130,6 +138,20 @@ impl SenderChain {
     }
 }
 
+/// `before`, which ends at `unsure_to` at the latest, and what of `runs` lies above.
+fn heard(before: &[Range], unsure_to: u64, runs: &[Run]) -> List<Range, HEARD_RANGES> {
+    let sure = runs.iter().filter(|run| run.hi > unsure_to);
+    let sure = sure.map(|run| Range { lo: run.lo.max(unsure_to.saturating_add(1)), hi: run.hi });
+    let mut all: Vec<Range> = Vec::new();
+    for range in before.iter().copied().filter(|range| range.hi <= unsure_to).chain(sure) {
+        match all.last_mut().filter(|last| last.hi.saturating_add(1) >= range.lo) {
+            Some(last) => last.hi = last.hi.max(range.hi),
+            None => all.push(range),
+        }
+    }
+    List::first(all)
+}
+
 impl Default for Run {
     fn default() -> Self {
         Self { lo: 0, hi: 0, before_lo: MessageId([0; 32]), last: MessageId([0; 32]) }
@@ -144,18 +166,45 @@ mod tests {
         MessageId(crate::crypto::hash(&[&n.to_be_bytes()]))
     }
 
-    #[test]
-    fn trap_a_place_far_ahead_does_not_move_where_the_chain_is_whole() {
-        let mut chain = SenderChain::default();
-        assert_eq!(chain.whole_to(), 0);
-        chain.accept(u64::MAX, MessageId([1; 32]), MessageId::default(), 1);
-        assert_eq!(chain.whole_to(), 0);
-        for seq in [1, 2, 900] {
-            chain.accept(seq, MessageId([1; 32]), MessageId([1; 32]), seq);
+    fn ranges(chain: &SenderChain) -> Vec<(u64, u64)> {
+        chain.heard().iter().map(|range| (range.lo, range.hi)).collect()
+    }
+
+    fn take(chain: &mut SenderChain, seqs: impl IntoIterator<Item = u64>) {
+        for seq in seqs {
+            chain.accept(seq, id(seq), id(seq - 1), seq);
         }
-        assert_eq!(chain.whole_to(), 2);
-        chain.accept(3, MessageId([1; 32]), MessageId([1; 32]), 3);
-        assert_eq!(chain.whole_to(), 3);
+    }
+
+    #[test]
+    fn trap_places_far_ahead_leave_no_room_between() {
+        let mut chain = SenderChain::default();
+        assert_eq!(ranges(&chain), []);
+        take(&mut chain, [1, 2, u64::MAX]);
+        assert_eq!(ranges(&chain), [(1, 2), (u64::MAX, u64::MAX)]);
+        // More gaps than are kept: those given up stay gaps here.
+        let mut chain = SenderChain::default();
+        take(&mut chain, (1..=4).chain((1..=INBOX_RUNS as u64 + 20).map(|n| n * 1000)));
+        let first: Vec<(u64, u64)> = ranges(&chain);
+        assert_eq!((first.len(), first[..3].to_vec()), (8, [(1, 4), (1000, 1000), (2000, 2000)].to_vec()));
+        assert!(chain.seen().contains(999), "it is not waited for any more");
+        take(&mut chain, [5]);
+        assert_eq!(ranges(&chain)[0], (1, 4), "nor heard any more");
+    }
+
+    #[test]
+    fn a_new_member_has_heard_what_its_inviter_had() {
+        let mut inviter = SenderChain::default();
+        take(&mut inviter, (1..=7).chain([500]));
+        let mut chain = SenderChain::default();
+        chain.begin_after(500, id(500), inviter.heard());
+        take(&mut chain, [501, 502]);
+        assert_eq!((ranges(&chain), chain.missing()), ([(1, 7), (500, 502)].to_vec(), 0));
+        // Let in again, later: what it had heard itself counts no more than what its inviter had.
+        chain.begin_after(600, id(600), List::default());
+        assert_eq!(ranges(&chain), []);
+        take(&mut chain, [601]);
+        assert_eq!(ranges(&chain), [(601, 601)]);
     }
 
     #[test]

@@ -1,17 +1,8 @@
 //! Sets of sequence numbers that are nearly always one run.
 
 use crate::limits::RECEIPT_RANGES;
-use crate::wire::{DecodeError, List, Reader, Wire};
+use crate::wire::{DecodeError, List, Range, Reader, Wire};
 use alloc::vec::Vec;
-
-crate::wire_struct! {
-    /// All numbers from `lo` to `hi`.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Range {
-        pub lo: u64,
-        pub hi: u64,
-    }
-}
 
 /// Sorted, disjoint, not touching ranges. Bounded: the oldest gap is closed when there are too many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

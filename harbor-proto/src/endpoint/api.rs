@@ -9,7 +9,7 @@ use crate::time::UnixMillis;
 use crate::wire::{Bytes, List, Text};
 use alloc::{string::String, vec::Vec};
 
-pub use crate::topic::{Name, TopicKind};
+pub use crate::topic::{Name, Role, TopicKind};
 
 /// What the user wrote, or an application's bytes.
 pub type Body = Bytes<MAX_BODY>;
@@ -189,6 +189,8 @@ crate::wire_enum! {
         SafetyNumber = 16 { who: EndpointId },
         /// Remembers on this device that the numbers were compared and are the same. → `Done`
         SetVerified = 17 { who: EndpointId, verified: bool },
+        /// Makes a member of a room an admin or a plain member; needs to be an admin. → `Done`
+        SetRole = 18 { topic: TopicUid, who: EndpointId, role: Role },
     }
 }
 
@@ -309,7 +311,7 @@ crate::wire_struct! {
         /// The room's title; for a DM the other's name, empty while there is no other.
         pub title: Name,
         pub state: TopicState,
-        /// This identity may invite.
+        /// This identity may invite, remove and make admins.
         pub admin: bool,
         pub members: List<Member, 1500>,
         pub unread: u32,
@@ -328,7 +330,7 @@ crate::wire_struct! {
         pub id: EndpointId,
         pub name: Name,
         pub me: bool,
-        pub admin: bool,
+        pub role: Role,
         /// The person compared safety numbers and found them the same.
         pub verified: bool,
         /// How a message to this member would travel now.

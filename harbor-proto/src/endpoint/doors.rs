@@ -16,7 +16,7 @@ use crate::topic::TopicLog;
 use crate::topic::admission::{AdmitError, InviteError};
 use crate::topic::invite::{self, Denial, InviteLink, InviteRecord, RendezvousObject, SealedRequest};
 use crate::topic::welcome::{Joined, Joining, Pieces, SeqHead, WelcomePart};
-use crate::wire::{Bytes, Text, Wire};
+use crate::wire::{Bytes, List, Range, Text, Wire};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -314,14 +314,20 @@ impl Endpoint {
     fn seq_heads(&self, uid: &TopicUid) -> Vec<SeqHead> {
         let Some(talk) = self.talks.get(uid) else { return Vec::new() };
         let theirs = talk.senders.iter().filter_map(|(device, chain)| {
-            Some(SeqHead { device: *device, seq: chain.runs().last()?.1, id: chain.head()? })
+            Some(SeqHead {
+                device: *device,
+                seq: chain.runs().last()?.1,
+                id: chain.head()?,
+                heard: chain.heard(),
+            })
         });
         let unsealed = talk.outbox.entries.values().find(|e| e.sealed.is_none());
         let (seq, id) = match unsealed.and_then(|e| e.composed.as_ref().map(|c| (e.seq - 1, c.prev))) {
             Some(before) => before,
             None => (talk.outbox.head.seq, talk.outbox.head.last),
         };
-        let mine = self.me.as_ref().map(|me| SeqHead { device: me.secrets.device_id(), seq, id });
+        let heard = List::first([Range { lo: 1, hi: seq }]);
+        let mine = self.me.as_ref().map(|me| SeqHead { device: me.secrets.device_id(), seq, id, heard });
         theirs.chain(mine).filter(|head| head.seq > 0).collect()
     }
 
@@ -418,7 +424,7 @@ impl Endpoint {
         talk.meta.complete = made.min(talk.meta.complete);
         talk.log = Some(log);
         for head in heads {
-            talk.senders.entry(head.device).or_default().begin_after(head.seq, head.id);
+            talk.senders.entry(head.device).or_default().begin_after(head.seq, head.id, head.heard);
         }
         self.flush_log(&uid);
         self.save_meta(&uid);

@@ -11,7 +11,7 @@ use crate::limits::MAX_TTL_HOURS;
 use crate::topic::control::{ControlObject, control_key, pack};
 use crate::topic::ops::{Cut, Name};
 use crate::topic::roster::Leaf;
-use crate::topic::{Change, CommitReason, RemoveError};
+use crate::topic::{Change, CommitReason, RemoveError, Role, RoleError};
 use crate::wire::Bytes;
 use alloc::{format, vec::Vec};
 
@@ -47,18 +47,19 @@ impl Endpoint {
             match change {
                 Change::Joined(leaf) => {
                     self.members_changed(uid);
-                    if news {
+                    if news && !self.is_me(&leaf.identity) {
                         self.notice(uid, leaf.identity, &leaf.name, "joined");
                     }
                 }
                 Change::Left(leaf) => {
                     self.stop_waiting_for_strangers(uid);
                     self.members_changed(uid);
-                    if news {
+                    if news && !self.is_me(&leaf.identity) {
                         self.notice(uid, leaf.identity, &leaf.name, "left");
                     }
                 }
                 Change::Removed(leaf) => self.on_removed(uid, &leaf, news),
+                Change::Role(leaf) => self.on_role(uid, &leaf, news),
                 Change::Opened(_) => self.retry_pending(uid),
                 Change::Current(Some(_)) => self.epoch_changed(uid),
                 Change::Current(None) => self.want_commit(uid),
@@ -77,8 +78,8 @@ impl Endpoint {
         let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
         let log = talk.log.as_mut().ok_or(CommandError::NotFound)?;
         let devices = log.roster().leaves().iter().filter(|leaf| leaf.identity == *who);
-        let heard = |device| talk.senders.get(device).map_or(0, SenderChain::whole_to);
-        let cut = devices.map(|leaf| Cut { device: leaf.device, seq: heard(&leaf.device) }).collect();
+        let heard = |device| talk.senders.get(device).map(SenderChain::heard).unwrap_or_default();
+        let cut = devices.map(|leaf| Cut { device: leaf.device, heard: heard(&leaf.device) }).collect();
         let removed = log.remove(&mut self.rng, &me.secrets, who, cut, unix);
         let (objects, changes) = removed.map_err(|why| match why {
             RemoveError::NotAllowed => CommandError::Unauthorized,
@@ -90,15 +91,56 @@ impl Endpoint {
         Ok(Reply::Done)
     }
 
+    /// An admin makes a member an admin, or a plain member again.
+    pub(super) fn set_role(
+        &mut self,
+        uid: &TopicUid,
+        who: &EndpointId,
+        role: Role,
+    ) -> Result<Reply, CommandError> {
+        let unix = self.unix();
+        let talk = self.talks.get_mut(uid).filter(|t| t.is_active()).ok_or(CommandError::NotFound)?;
+        let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
+        let log = talk.log.as_mut().ok_or(CommandError::NotFound)?;
+        let given = log.set_role(&mut self.rng, &me.secrets, who, role, unix);
+        let (objects, changes) = given.map_err(|why| match why {
+            RoleError::NotAllowed => CommandError::Unauthorized,
+            RoleError::NotMember => CommandError::NotFound,
+            RoleError::Full => CommandError::QuotaExceeded,
+        })?;
+        self.apply(uid, changes, true);
+        self.publish(uid, &objects);
+        Ok(Reply::Done)
+    }
+
+    fn on_role(&mut self, uid: &TopicUid, leaf: &Leaf, news: bool) {
+        self.members_changed(uid);
+        let mine = self.is_me(&leaf.identity);
+        if news {
+            let (you, name) = (Name::new("You").unwrap_or_default(), &leaf.name);
+            let what = match (mine, leaf.role.is_admin()) {
+                (true, true) => "are an admin now",
+                (true, false) => "are no longer an admin",
+                (false, true) => "is an admin now",
+                (false, false) => "is no longer an admin",
+            };
+            self.notice(uid, leaf.identity, if mine { &you } else { name }, what);
+        }
+    }
+
     fn on_removed(&mut self, uid: &TopicUid, leaf: &Leaf, news: bool) {
         self.stop_waiting_for_strangers(uid);
-        if self.me.as_ref().is_some_and(|me| me.secrets.endpoint_id() == leaf.identity) {
+        if self.is_me(&leaf.identity) {
             return self.end(uid, TopicState::Removed);
         }
         self.members_changed(uid);
         if news {
             self.notice(uid, leaf.identity, &leaf.name, "was removed");
         }
+    }
+
+    fn is_me(&self, identity: &EndpointId) -> bool {
+        self.me.as_ref().is_some_and(|me| me.secrets.endpoint_id() == *identity)
     }
 
     fn members_changed(&mut self, uid: &TopicUid) {
@@ -216,10 +258,6 @@ impl Endpoint {
 
     /// A line about the conversation itself.
     fn notice(&mut self, uid: &TopicUid, who: EndpointId, name: &Name, what: &str) {
-        let me = self.me.as_ref().map(|me| me.secrets.endpoint_id());
-        if Some(who) == me {
-            return;
-        }
         let unix = self.unix();
         let id = MessageId(self.rng.array());
         let Some(talk) = self.talks.get_mut(uid) else { return };

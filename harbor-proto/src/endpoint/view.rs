@@ -22,7 +22,7 @@ impl Endpoint {
             kind: talk.meta.kind,
             title,
             state: talk.meta.state,
-            admin: talk.is_active() && members.iter().any(|m| m.me && m.admin),
+            admin: talk.is_active() && members.iter().any(|m| m.me && m.role.is_admin()),
             members: List::first(members),
             unread: talk.meta.unread,
             missing: u32::try_from(missing).unwrap_or(u32::MAX),
@@ -50,7 +50,7 @@ impl Endpoint {
                 id: leaf.identity,
                 name: leaf.name.clone(),
                 me: Some(leaf.device) == me,
-                admin: leaf.admin,
+                role: leaf.role,
                 verified: self.verified.contains(&leaf.identity),
                 path: path(&leaf.device),
             })

@@ -86,7 +86,8 @@ impl TopicLog {
         expires: UnixMillis,
         now: UnixMillis,
     ) -> Result<Minted, InviteError> {
-        let leaf = self.my_leaf().filter(|leaf| leaf.admin).cloned().ok_or(InviteError::NotAdmin)?;
+        let leaf =
+            self.my_leaf().filter(|leaf| leaf.role.is_admin()).cloned().ok_or(InviteError::NotAdmin)?;
         if self.full() {
             return Err(InviteError::Full);
         }
@@ -126,7 +127,7 @@ impl TopicLog {
         now: UnixMillis,
     ) -> Result<Admitted, AdmitError> {
         let asked = request.open(invite).filter(|_| invite.uid == self.uid()).ok_or(AdmitError::Forged)?;
-        self.my_leaf().filter(|leaf| leaf.admin).ok_or(AdmitError::NotAdmin)?;
+        self.my_leaf().filter(|leaf| leaf.role.is_admin()).ok_or(AdmitError::NotAdmin)?;
         let hash = request.hash();
         match self.dag().invite_used(&invite.link.id()) {
             Some(used) if used == hash => return Err(AdmitError::Again),

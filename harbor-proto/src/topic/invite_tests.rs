@@ -10,7 +10,7 @@ use crate::id::MessageId;
 use crate::identity::DeviceSecrets;
 use crate::limits::{DAY_MS, HOUR_MS};
 use crate::time::UnixMillis;
-use crate::wire::Wire;
+use crate::wire::{List, Wire};
 use alloc::vec::Vec;
 
 fn mint(admin: &mut Peer) -> (Minted, InviteRecord) {
@@ -29,7 +29,9 @@ fn ask(seed: u64, me: &DeviceSecrets, minted: &Minted, record: &InviteRecord) ->
 }
 
 fn admit(admin: &mut Peer, minted: &Minted, request: &SealedRequest) -> Result<Admitted, AdmitError> {
-    let heads = [SeqHead { device: admin.me.device_id(), seq: 4, id: MessageId([4; 32]) }].into();
+    let heads =
+        [SeqHead { device: admin.me.device_id(), seq: 4, id: MessageId([4; 32]), heard: List::default() }]
+            .into();
     let result = admin.log.admit(&mut rng(901), &admin.me, &minted.invite, request, heads, NOW);
     admin.save();
     result
@@ -74,7 +76,10 @@ fn a_link_makes_a_member() {
         assert_eq!(admin.log.roster(), guest.log.roster());
         assert_eq!(admin.log.current_epoch(), guest.log.current_epoch());
         assert_eq!(guest.log.my_leaf().unwrap().name, name("Guest"));
-        assert!(!guest.log.my_leaf().unwrap().admin && admin.log.my_leaf().unwrap().admin);
+        assert!(
+            guest.log.my_leaf().unwrap().role == Role::Member
+                && admin.log.my_leaf().unwrap().role == Role::Owner
+        );
         let sealed = admin.log.seal_key(&admin.me).unwrap();
         assert_eq!(guest.log.open_key(&sealed.header()).unwrap().key.key, sealed.key.key);
     }

@@ -37,6 +37,8 @@ pub enum Change {
     Left(Leaf),
     /// An admin took a device's identity out.
     Removed(Leaf),
+    /// A device's identity has another role.
+    Role(Leaf),
     /// An epoch's box was opened: packets that waited for it can be tried again.
     Opened(EpochId),
     /// Another epoch is the one to send in; `None`: a commit is needed.
@@ -121,7 +123,7 @@ pub struct TopicLog {
 }
 
 impl TopicLog {
-    /// A new topic with its first epoch; `me` is its only member and admin.
+    /// A new topic with its first epoch; `me` is its only member and its owner.
     ///
     /// # Panics
     /// Never: a topic made here is sound.
@@ -305,12 +307,15 @@ impl TopicLog {
         let roster = self.dag.roster();
         let missing_in = |other: &Roster, leaf: &&Leaf| other.get(&leaf.device).is_none();
         let left = self.roster.leaves().iter().filter(|leaf| missing_in(&roster, leaf));
-        changes.extend(left.map(|leaf| match self.dag.cut(&leaf.joined, &leaf.device) {
-            Some(_) => Change::Removed(leaf.clone()),
-            None => Change::Left(leaf.clone()),
+        changes.extend(left.map(|leaf| match self.dag.put_out(&leaf.joined) {
+            true => Change::Removed(leaf.clone()),
+            false => Change::Left(leaf.clone()),
         }));
         let joined = roster.leaves().iter().filter(|leaf| missing_in(&self.roster, leaf));
         changes.extend(joined.cloned().map(Change::Joined));
+        let role_before = |leaf: &Leaf| self.roster.get(&leaf.device).map(|before| before.role);
+        let changed = |leaf: &&Leaf| role_before(leaf).is_some_and(|role| role != leaf.role);
+        changes.extend(roster.leaves().iter().filter(changed).cloned().map(Change::Role));
         self.counted = self.dag.len();
         self.roster_hash = roster.hash();
         self.roster = roster;

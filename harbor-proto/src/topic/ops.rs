@@ -6,9 +6,9 @@ use crate::crypto::hash;
 use crate::crypto::sign::{self, SIGNATURE};
 use crate::id::{DeviceId, EndpointId, OpId, TopicUid};
 use crate::identity::{DeviceCert, DeviceSecrets, signed_bytes};
-use crate::limits::MAX_NAME;
+use crate::limits::{HEARD_RANGES, MAX_NAME};
 use crate::time::UnixMillis;
-use crate::wire::{List, Text, Wire};
+use crate::wire::{List, Range, Text, Wire};
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
@@ -25,15 +25,35 @@ crate::wire_enum! {
     pub enum TopicKind { Dm = 1, Room = 2 }
 }
 
+crate::wire_enum! {
+    /// What a member may do.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Role {
+        Member = 1,
+        /// Adds, invites, removes, and makes others admins.
+        Admin = 2,
+        /// The topic's maker: an admin whom nobody can remove or make less.
+        Owner = 3,
+    }
+}
+
+impl Role {
+    /// True for the owner too.
+    #[must_use]
+    pub fn is_admin(self) -> bool {
+        self >= Self::Admin
+    }
+}
+
 /// Devices of one identity that a removal may name.
 pub const MAX_CUTS: usize = 64;
 
 crate::wire_struct! {
-    /// The last place in a device's chain that its members accept.
+    /// The places in a device's chain that count after its removal.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Cut {
         pub device: DeviceId,
-        pub seq: u64,
+        pub heard: List<Range, HEARD_RANGES>,
     }
 }
 
@@ -41,7 +61,7 @@ crate::wire_enum! {
     /// What an operation does. Its author, parents and signature are around it, in [`SignedOp`].
     #[derive(Clone, PartialEq, Eq)]
     pub enum OpBody {
-        /// Makes the topic; its author is the first member and its only admin.
+        /// Makes the topic; its author is the first member and its owner.
         Create = 1 {
             kind: TopicKind,
             title: Name,
@@ -80,6 +100,16 @@ crate::wire_enum! {
             /// How far each of its devices' chains count; a device that is not named said nothing that counts.
             cut: List<Cut, MAX_CUTS>,
         },
+        /// Makes a member an admin or a plain member. By an admin, in a room; never of or to owner.
+        SetRole = 7 { who: EndpointId, role: Role },
+    }
+}
+
+impl OpBody {
+    /// True for what only an admin does.
+    #[must_use]
+    pub fn needs_admin(&self) -> bool {
+        !matches!(self, Self::Create { .. } | Self::Leave)
     }
 }
 
@@ -92,6 +122,7 @@ impl fmt::Debug for OpBody {
             Self::InviteUse { .. } => "InviteUse",
             Self::Leave => "Leave",
             Self::Remove { .. } => "Remove",
+            Self::SetRole { .. } => "SetRole",
         })
     }
 }

@@ -6,7 +6,7 @@ use super::ops::{Cut, OpBody, SignedOp};
 use super::tests::{NOW, Peer, device, rng, shuffle};
 use super::*;
 use crate::id::EndpointId;
-use crate::wire::List;
+use crate::wire::{List, Range};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -27,8 +27,10 @@ fn room(seed: u64, others: u64) -> Vec<Peer> {
     peers
 }
 
+/// With everything up to `seq` heard.
 fn remove(peers: &mut [Peer], by: usize, who: usize, seq: u64) -> Result<Vec<ControlObject>, RemoveError> {
-    let (id, cut) = (identity(&peers[who]), Cut { device: peers[who].me.device_id(), seq });
+    let heard = List::first([Range { lo: 1, hi: seq }]);
+    let (id, cut) = (identity(&peers[who]), Cut { device: peers[who].me.device_id(), heard });
     let admin = &mut peers[by];
     let (objects, _) = admin.log.remove(&mut rng(77), &admin.me, &id, [cut].into(), NOW)?;
     admin.save();

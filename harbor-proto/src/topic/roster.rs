@@ -2,10 +2,11 @@
 //!
 //! Spec: docs/spec/topics.md §3.
 
-use super::ops::Name;
+use super::ops::{Name, Role};
 use crate::crypto::hash;
 use crate::id::{DeviceId, EndpointId, OpId};
 use crate::identity::DeviceCert;
+use crate::wire::Wire;
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
@@ -16,8 +17,7 @@ pub struct Leaf {
     pub identity: EndpointId,
     pub cert: Arc<DeviceCert>,
     pub name: Name,
-    /// May add and invite.
-    pub admin: bool,
+    pub role: Role,
     /// The operation by which it is a member.
     pub joined: OpId,
 }
@@ -75,7 +75,7 @@ impl Roster {
         self.0.iter().any(|leaf| leaf.identity == *identity)
     }
 
-    /// What an epoch header commits to: device, identity, admin flag and joining operation of every leaf. The
+    /// What an epoch header commits to: device, identity, role and joining operation of every leaf. The
     /// operation's hash covers certificate and name.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
@@ -83,7 +83,7 @@ impl Roster {
         for leaf in &self.0 {
             bytes.extend_from_slice(&leaf.device.0);
             bytes.extend_from_slice(&leaf.identity.0);
-            bytes.push(u8::from(leaf.admin));
+            leaf.role.encode(&mut bytes);
             bytes.extend_from_slice(&leaf.joined.0);
         }
         hash(&[&bytes])

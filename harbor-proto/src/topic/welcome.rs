@@ -13,9 +13,9 @@ use crate::crypto::sign::{self, SIGNATURE};
 use crate::crypto::{aead, kem};
 use crate::id::{DeviceId, MessageId, TopicUid};
 use crate::identity::{DeviceCert, DeviceSecrets, signed_bytes};
-use crate::limits::MAX_LEAVES;
+use crate::limits::{HEARD_RANGES, MAX_LEAVES};
 use crate::time::UnixMillis;
-use crate::wire::{Bytes, List, Reader, Wire};
+use crate::wire::{Bytes, List, Range, Reader, Wire};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -33,6 +33,8 @@ crate::wire_struct! {
         pub device: DeviceId,
         pub seq: u64,
         pub id: MessageId,
+        /// What of it the admin heard.
+        pub heard: List<Range, HEARD_RANGES>,
     }
 }
 

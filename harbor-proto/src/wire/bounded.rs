@@ -133,3 +133,12 @@ fn decode_len(r: &mut Reader<'_>, max: usize) -> Result<usize, DecodeError> {
     let len = u32::decode(r)? as usize;
     if len > max { Err(DecodeError::Bad("length")) } else { Ok(len) }
 }
+
+crate::wire_struct! {
+    /// All numbers from `lo` to `hi`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Range {
+        pub lo: u64,
+        pub hi: u64,
+    }
+}

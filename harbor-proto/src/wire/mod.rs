@@ -8,7 +8,7 @@ use core::fmt;
 mod bounded;
 pub mod link;
 
-pub use bounded::{Bytes, List, Text};
+pub use bounded::{Bytes, List, Range, Text};
 
 /// Why bytes are not a value. Carries the name of the field that was being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,6 +46,8 @@ function signedBy(device, text, bytes) {
   return reader(covered);
 }
 
+const listed = (r, item) => Array.from({ length: r.int(4) }, item);
+
 function operation(bytes) {
   const r = reader(bytes.slice(0, -64));
   const parents = Array.from({ length: r.int(4) }, () => hex(r.take(32)));
@@ -57,6 +59,9 @@ function operation(bytes) {
   if (op.tag === 4) Object.assign(op, { invite: hex(r.take(32)), request: hex(r.take(32)) });
   if (op.tag <= 2) Object.assign(op, { cert: cert(r.take(CERT)), name: r.block() });
   if (op.tag === 2) op.use = r.int(1) ? hex(r.take(32)) : null;
+  if (op.tag >= 6) op.who = hex(r.take(32));
+  if (op.tag === 6) op.cut = listed(r, () => ({ device: hex(r.take(32)), heard: listed(r, () => [r.int(8), r.int(8)]) }));
+  if (op.tag === 7) op.role = r.int(1);
   assert.equal(r.left(), 0);
   return op;
 }
@@ -126,6 +131,24 @@ test("chains, control and signalling keys", () => {
   assert.deepEqual(split(kdf("sig", concat(unhex(c.rs), u32(c.day)), 48)), c.signal);
 });
 
+/** Of leaves in the order of their devices. */
+function rosterHash(leaves) {
+  const leaf = (m) => concat(m.device, m.identity, Uint8Array.of(m.role), unhex(m.joined));
+  return hex(blake3(concat(domain("roster"), ...leaves.map(leaf))));
+}
+
+test("a member is made an admin, then removed", () => {
+  const { ops, leaves, roster_hash } = vectors("roles");
+  const [create, add, role, remove] = ops.map((op) => operation(unhex(op)));
+  const who = hex(add.cert.identity);
+  assert.deepEqual([role.tag, role.who, role.role, role.author], [7, who, 2, create.author]);
+  assert.deepEqual(remove.cut, [{ device: hex(add.cert.device), heard: [[1, 41], [44, 44]] }]);
+  assert.deepEqual([remove.tag, remove.who, remove.parents], [6, who, [role.id]]);
+  assert.deepEqual(leaves.map((leaf) => [leaf.joined, leaf.role]).sort(), [[create.id, 3], [add.id, 2]].sort());
+  const parsed = leaves.map((leaf) => ({ ...leaf, device: unhex(leaf.device), identity: unhex(leaf.identity) }));
+  assert.equal(rosterHash(parsed), roster_hash);
+});
+
 test("operations, roster and epoch of a topic", () => {
   const t = vectors("topic");
   const [admin, guest] = vectors("identity").devices;
@@ -137,11 +160,10 @@ test("operations, roster and epoch of a topic", () => {
   assert.equal(ops[3].use, ops[2].id);
   assert.equal(ops[2].request, t.request_hash);
 
-  const members = [ops[0], ops[3]].map((op) => ({ ...op.cert, admin: op.tag === 1, joined: op.id }));
+  const members = [ops[0], ops[3]].map((op) => ({ ...op.cert, role: op.tag === 1 ? 3 : 1, joined: op.id }));
   members.sort((a, b) => (hex(a.device) < hex(b.device) ? -1 : 1));
   assert.deepEqual(members.map((m) => hex(m.device)), t.roster);
-  const leaf = (m) => concat(m.device, m.identity, Uint8Array.of(m.admin ? 1 : 0), unhex(m.joined));
-  assert.equal(hex(blake3(concat(domain("roster"), ...members.map(leaf)))), t.roster_hash);
+  assert.equal(rosterHash(members), t.roster_hash);
 
   const [tag, head] = [t.epoch.header.slice(0, 2), header(unhex(t.epoch.header.slice(2)))];
   const { epoch, list, left } = boxes(unhex(t.epoch.boxes.slice(2)));
@@ -225,5 +247,6 @@ function readWelcome(t, guest, whole) {
   assert.equal(hex(unbox(header(second), [mine], guest).rs), t.sealed.rs);
   assert.equal(w.int(4), 1);
   assert.equal(w.take(32 + 8 + 32).length, 72);
+  assert.deepEqual(listed(w, () => [w.int(8), w.int(8)]), [[1, 7]]);
   assert.equal(w.left(), 0);
 }

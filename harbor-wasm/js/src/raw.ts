@@ -9,7 +9,7 @@ export interface RawMember {
   id: string;
   name: string;
   me: boolean;
-  admin: boolean;
+  role: "owner" | "admin" | "member";
   verified: boolean;
   path: RawPath;
 }
@@ -91,6 +91,7 @@ export interface RawClient {
   send(topic: string, clientRef: Uint8Array, data: string | Uint8Array): Promise<RawMessage>;
   leave(topic: string): Promise<void>;
   remove(topic: string, who: string): Promise<void>;
+  setRole(topic: string, who: string, role: string): Promise<void>;
   safetyNumber(who: string): Promise<string>;
   setVerified(who: string, verified: boolean): Promise<void>;
   history(topic: string, before: string | undefined, limit: number): Promise<{ messages: RawMessage[]; more: boolean }>;

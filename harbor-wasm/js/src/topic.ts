@@ -118,6 +118,11 @@ export class Topic<T = string> implements AsyncIterable<Message<T>>, AsyncDispos
     await this.#ask(options.signal, (raw) => raw.remove(this.id, member));
   }
 
+  /** Makes a member of a room an admin, or a plain member again. Needs to be an admin; the owner stays what they are. */
+  async setRole(member: IdentityId, role: "admin" | "member", options: Abortable = {}): Promise<void> {
+    await this.#ask(options.signal, (raw) => raw.setRole(this.id, member, role));
+  }
+
   /** Tells the members and forgets the keys. What was said stays on this device. */
   async leave(options: Abortable = {}): Promise<void> {
     await this.#ask(options.signal, (raw) => raw.leave(this.id));

@@ -72,7 +72,8 @@ export interface Member {
   readonly id: IdentityId;
   readonly name: string;
   readonly me: boolean;
-  readonly admin: boolean;
+  /** The owner made the topic; owner and admins add, remove, and make others admins. */
+  readonly role: "owner" | "admin" | "member";
   /** Safety numbers were compared on this device, see {@link Contacts}. */
   readonly verified: boolean;
   /** How a message to this member would travel now. */
@@ -85,7 +86,7 @@ export interface TopicInfo {
   readonly name: string;
   /** "joining" until a member lets you in. */
   readonly state: "joining" | "active" | "left" | "removed" | "failed";
-  /** This identity may invite. */
+  /** This identity may invite, remove and make admins. */
   readonly admin: boolean;
   readonly members: readonly Member[];
   readonly unread: number;

@@ -146,7 +146,7 @@ test("errors have codes, signals are heeded, closing ends everything", async () 
   await tab.close();
 });
 
-test("safety numbers and removals say what is wrong with an identity", async () => {
+test("safety numbers, removals and roles say what is wrong with an identity", async () => {
   const tab = await connected(await page(), "contacts");
   const seen = await tab.evaluate(async () => {
     const code = (promise) => promise.then((value) => value ?? "done", (error) => (h.isHarborError(error) ? error.code : String(error)));
@@ -160,13 +160,16 @@ test("safety numbers and removals say what is wrong with an identity", async () 
       forgotten: await code(harbor.contacts.setVerified(stranger, false)),
       notMember: await code(room.remove(stranger)),
       oneself: await code(room.remove(harbor.identity.id)),
-      members: (await room.members()).map((m) => m.verified),
+      noRole: await code(room.setRole(stranger, "owner of all")),
+      owner: await code(room.setRole(harbor.identity.id, "member")),
+      promoted: await code(room.setRole(stranger, "admin")),
+      members: (await room.members()).map((m) => [m.verified, m.role]),
     };
   });
   assert.match(seen.number, /^\d{60}$/);
   delete seen.number;
   assert.deepEqual(seen, {
     own: "bad_input", noId: "not_found", unknown: "not_found", forgotten: "done", notMember: "not_found", oneself: "unauthorized",
-    members: [false],
+    noRole: "bad_input", owner: "unauthorized", promoted: "not_found", members: [[false, "owner"]],
   });
 });

@@ -2,7 +2,8 @@
 
 use crate::Page;
 use harbor_proto::endpoint::{
-    Event, Format, Invite, Member, Message, Path, Profile, Reply, State, Status, Topic, TopicKind, TopicState,
+    Event, Format, Invite, Member, Message, Path, Profile, Reply, Role, State, Status, Topic, TopicKind,
+    TopicState,
 };
 use harbor_proto::time::UnixMillis;
 use js_sys::{Array, Uint8Array};
@@ -140,13 +141,24 @@ fn kind_name(kind: TopicKind) -> &'static str {
     }
 }
 
+const ROLES: [(Role, &str); 3] = [(Role::Owner, "owner"), (Role::Admin, "admin"), (Role::Member, "member")];
+
+fn role_name(role: Role) -> &'static str {
+    ROLES.iter().find(|(one, _)| *one == role).map_or("member", |(_, name)| name)
+}
+
+/// A role by its name.
+pub(super) fn role(name: &str) -> Option<Role> {
+    ROLES.iter().find(|(_, one)| *one == name).map(|(role, _)| *role)
+}
+
 impl ToJs for Member {
     fn to_js(&self) -> JsValue {
         object([
             ("id", hex(&self.id.0)),
             ("name", self.name.as_str().into()),
             ("me", self.me.into()),
-            ("admin", self.admin.into()),
+            ("role", role_name(self.role).into()),
             ("verified", self.verified.into()),
             ("path", self.path.to_js()),
         ])

@@ -7,7 +7,7 @@ use super::path;
 use super::person::Person;
 use crate::model::{app, name_or};
 use crate::text;
-use harbor_wasm::proto::endpoint::{Command, Member, Topic, TopicState};
+use harbor_wasm::proto::endpoint::{Command, Member, Role, Topic, TopicState};
 use harbor_wasm::proto::id::{EndpointId, TopicUid};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -93,6 +93,11 @@ fn member(member: &Member, asking: RwSignal<Option<Asking>>) -> impl IntoView + 
     let verified = member
         .verified
         .then(|| view! { <span class="tag good" title=text::person::VERIFIED>{icon(icon::CHECK)}</span> });
+    let rank = match member.role {
+        Role::Owner => Some(text::details::OWNER),
+        Role::Admin => Some(text::details::ADMIN),
+        Role::Member => None,
+    };
     view! {
         <li data-testid="member">
             {avatar::person(&name, member.id.as_bytes())}
@@ -106,7 +111,7 @@ fn member(member: &Member, asking: RwSignal<Option<Asking>>) -> impl IntoView + 
                 .into_any()
             }}
             {verified}
-            {member.admin.then(|| view! { <span class="tag">{text::details::ADMIN}</span> })}
+            {rank.map(|rank| view! { <span class="tag">{rank}</span> })}
             {if member.me {
                 view! { <span class="tag">{text::YOU}</span> }.into_any()
             } else {

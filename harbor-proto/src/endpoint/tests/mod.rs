@@ -74,7 +74,12 @@ fn invite(net: &mut Net, n: usize, topic: TopicUid) -> Text<512> {
 
 /// Two who know each other, everything working.
 fn pair(kind: TopicKind) -> (Net, TopicUid) {
-    let mut net = Net::new(2);
+    pair_among(2, kind)
+}
+
+/// The first two of `people` know each other.
+fn pair_among(people: usize, kind: TopicKind) -> (Net, TopicUid) {
+    let mut net = Net::new(people);
     named(&mut net, 0, "Ana");
     named(&mut net, 1, "Ben");
     let uid = create(&mut net, 0, kind, "Boats");
@@ -320,6 +325,43 @@ fn who_is_removed_is_told_and_neither_reads_nor_is_heard() {
     say(&mut net, 1, uid, "thank you");
     net.pass_time(60_000);
     assert_eq!(texts(&net, 0, &uid).pop().unwrap(), "thank you");
+}
+
+#[test]
+fn an_admin_made_by_the_owner_lets_in_and_puts_out_until_it_is_one_no_longer() {
+    let (mut net, uid) = pair_among(3, TopicKind::Room);
+    named(&mut net, 2, "Cleo");
+    let id = |net: &mut Net, at: usize| net.topic(at, &uid).members.iter().find(|m| m.me).unwrap().id;
+    let (ana, ben) = (id(&mut net, 0), id(&mut net, 1));
+    let give = |who, role| Command::SetRole { topic: uid, who, role };
+    assert_eq!(net.ask(1, give(ben, Role::Admin)), Err(CommandError::Unauthorized));
+    net.ask(0, give(ben, Role::Admin)).unwrap();
+    net.ask(0, give(ben, Role::Admin)).unwrap();
+    net.pass_time(60_000);
+    assert!(net.topic(1, &uid).admin);
+    assert_eq!(texts(&net, 1, &uid), ["You are an admin now"]);
+    assert_eq!(texts(&net, 0, &uid), ["Ben joined", "Ben is an admin now"]);
+    assert_eq!(net.ask(1, Command::Remove { topic: uid, who: ana }), Err(CommandError::Unauthorized));
+    assert_eq!(net.ask(1, give(ana, Role::Member)), Err(CommandError::Unauthorized));
+    let code = invite(&mut net, 1, uid);
+    net.ask(2, Command::Accept { code }).unwrap();
+    net.pass_time(60_000);
+    say(&mut net, 2, uid, "hello from Cleo");
+    net.pass_time(60_000);
+    assert_eq!(texts(&net, 0, &uid).pop().unwrap(), "hello from Cleo");
+    let cleo = id(&mut net, 2);
+    net.ask(1, Command::Remove { topic: uid, who: cleo }).unwrap();
+    net.pass_time(60_000);
+    assert_eq!(net.topic(2, &uid).state, TopicState::Removed);
+    assert_eq!(net.topic(0, &uid).members.len(), 2);
+    net.ask(0, give(ben, Role::Member)).unwrap();
+    net.pass_time(60_000);
+    assert!(!net.topic(1, &uid).admin);
+    let refused = Command::Invite { topic: uid, expires_in_ms: 0 };
+    assert_eq!(net.ask(1, refused), Err(CommandError::Unauthorized));
+    say(&mut net, 1, uid, "still here");
+    net.pass_time(60_000);
+    assert_eq!(texts(&net, 0, &uid).pop().unwrap(), "still here");
 }
 
 #[test]
