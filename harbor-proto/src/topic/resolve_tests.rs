@@ -163,11 +163,13 @@ fn of_two_admins_who_remove_each_other_the_one_nearer_to_the_owner_stays() {
 fn of_two_equals_who_remove_each_other_one_stays_by_the_lower_hash() {
     let mut stayed = BTreeSet::new();
     for seed in 20..32 {
-        let room = Room::new(seed, 2, 4);
+        let mut room = Room::new(seed, 2, 6);
+        room.dag = Room::new(seed, 2, 4).dag;
         let now = room.heads();
-        let ops = [room.sign(1, &now, room.removing(2)), room.sign(2, &now, room.removing(1))];
+        let ops = [(1, room.removing(2)), (2, room.removing(1)), (1, room.adding(4)), (2, room.adding(5))];
+        let ops = ops.map(|(by, body)| room.sign(by, &now, body));
         let winner = if ops[0].id() < ops[1].id() { 1 } else { 2 };
-        assert_eq!(names(&room.agreed(&ops)), [0, winner, 3]);
+        assert_eq!(names(&room.agreed(&ops)), [0, winner, 3, winner + 3], "and what the other did is void");
         stayed.insert(winner);
     }
     assert_eq!(stayed.len(), 2, "neither by its place");
