@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "./harness/until.mjs";
 import { world } from "./harness/world.mjs";
 
 test("an admin removes a member, who is told, reads nothing more and may come back", async (t) => {
@@ -66,6 +67,23 @@ test("an admin made by the owner invites and removes, and is one no longer when 
   await ben.at("invite-button").waitFor({ state: "detached" });
   await ben.send("Still here");
   await dan.sees("Still here");
+  w.pass();
+});
+
+test("an invite that was taken back says so to whoever follows it", async (t) => {
+  const w = await world(t);
+  const [ana] = await w.pair();
+  const link = await ana.invite();
+  const cleo = await w.person("Cleo");
+  await ana.at("details-button").click();
+  await ana.at("take-back").click();
+  await ana.at("open-invites").waitFor({ state: "detached" });
+  // It reaches the node a little later than the click.
+  await until("the link to lead nowhere", async () => {
+    await cleo.follow(link);
+    await cleo.at("join-inviter").or(cleo.at("error-text")).first().waitFor();
+    return cleo.at("error-text").filter({ hasText: "used already or taken back" }).isVisible();
+  });
   w.pass();
 });
 

@@ -108,6 +108,12 @@ impl RawClient {
         self.ask(uid(topic).map(|topic| Command::Invite { topic, expires_in_ms }))
     }
 
+    #[wasm_bindgen(js_name = revokeInvite)]
+    pub fn revoke_invite(&self, topic: &str, code: String) -> Promise {
+        let code = Text::new(code).ok_or(CommandError::BadInvite);
+        self.ask(uid(topic).and_then(|topic| Ok(Command::RevokeInvite { topic, code: code? })))
+    }
+
     pub fn accept(&self, code: String) -> Promise {
         let code = Text::new(code).ok_or(CommandError::BadInvite);
         self.ask(code.map(|code| Command::Accept { code }))

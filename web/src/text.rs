@@ -210,6 +210,14 @@ pub(crate) mod details {
     pub(crate) const MEMBERS: &str = "Members";
     pub(crate) const ADMIN: &str = "Admin";
     pub(crate) const OWNER: &str = "Owner";
+    pub(crate) const INVITES: &str = "Open invites";
+    pub(crate) const TAKE_BACK: &str = "Take back";
+    pub(crate) fn invite_until(until: &str) -> String {
+        format!("One person, until {until}")
+    }
+    pub(crate) fn take_back(until: &str) -> String {
+        format!("Take back the invite that works until {until}")
+    }
     pub(crate) const MAKE_ADMIN: &str = "Make admin";
     pub(crate) const DISMISS: &str = "Dismiss as admin";
     pub(crate) const REMOVE: &str = "Remove";

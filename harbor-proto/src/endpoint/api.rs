@@ -191,6 +191,8 @@ crate::wire_enum! {
         SetVerified = 17 { who: EndpointId, verified: bool },
         /// Makes a member of a room an admin or a plain member; needs to be an admin. → `Done`
         SetRole = 18 { topic: TopicUid, who: EndpointId, role: Role },
+        /// Takes an invite of this device back. → `Done`
+        RevokeInvite = 19 { topic: TopicUid, code: Text<512> },
     }
 }
 
@@ -314,6 +316,8 @@ crate::wire_struct! {
         /// This identity may invite, remove and make admins.
         pub admin: bool,
         pub members: List<Member, 1500>,
+        /// Invites of this device that may still let somebody in.
+        pub invites: List<Invite, 32>,
         pub unread: u32,
         /// Messages known to exist and not here yet (gaps in the senders' chains).
         pub missing: u32,

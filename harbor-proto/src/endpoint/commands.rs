@@ -43,6 +43,7 @@ impl Endpoint {
             Command::MarkSeen { topic } => self.mark_seen(&topic),
             Command::Leave { topic } => self.leave(&topic),
             Command::Remove { topic, who } => self.remove(&topic, &who),
+            Command::RevokeInvite { topic, code } => self.revoke_invite(&topic, code.as_str()),
             Command::SetRole { topic, who, role } => self.set_role(&topic, &who, role),
             Command::SafetyNumber { who } => self.safety_number(&who),
             Command::SetVerified { who, verified } => self.set_verified(&who, verified),

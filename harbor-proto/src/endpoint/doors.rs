@@ -157,6 +157,70 @@ impl Endpoint {
         Ok(Reply::Invite { invite: Invite { topic: *uid, code, expires: link.expires() } })
     }
 
+    /// Those of this device for a conversation that may still let somebody in.
+    pub(super) fn open_invites(&self, uid: &TopicUid) -> Vec<Invite> {
+        let Some(log) = self.talks.get(uid).and_then(|t| t.log.as_ref()) else { return Vec::new() };
+        let mut open: Vec<Invite> = Vec::new();
+        for door in self.doors.values() {
+            let Purpose::Given { invite, .. } = &door.purpose else { continue };
+            if invite.uid == *uid
+                && log.invite_open(invite, self.unix())
+                && let Some(code) = Text::new(door.link.to_text())
+            {
+                open.push(Invite { topic: *uid, code, expires: door.link.expires() });
+            }
+        }
+        open.sort_unstable_by_key(|invite| invite.expires);
+        open
+    }
+
+    pub(super) fn revoke_invite(&mut self, uid: &TopicUid, code: &str) -> Result<Reply, CommandError> {
+        let unix = self.unix();
+        let link = InviteLink::parse(code).ok_or(CommandError::BadInvite)?;
+        let id = link.mailbox().id();
+        let Some(Door { purpose: Purpose::Given { invite, .. }, .. }) = self.doors.get(&id) else {
+            return Err(CommandError::NotFound);
+        };
+        let invite = invite.clone();
+        let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
+        let log = self.talks.get_mut(uid).and_then(|t| t.log.as_mut()).filter(|log| log.uid() == invite.uid);
+        let log = log.ok_or(CommandError::NotFound)?;
+        if !log.invite_open(&invite, unix) {
+            return Err(CommandError::InviteUsed);
+        }
+        let revoked = log.revoke_invite(&me.secrets, &invite, unix);
+        let (objects, notice) = revoked.map_err(|_| CommandError::QuotaExceeded)?;
+        self.flush_log(uid);
+        self.leave_at(uid, &link, &notice);
+        self.publish(uid, &objects);
+        self.close_door(&id);
+        self.changed.insert(*uid);
+        Ok(Reply::Done)
+    }
+
+    /// Invites of this device that another admin took back, or that died with its own right to invite: whoever follows
+    /// one is told instead of waiting.
+    pub(super) fn close_dead_doors(&mut self, uid: &TopicUid) {
+        let Some(log) = self.talks.get(uid).and_then(|t| t.log.as_ref()) else { return };
+        let admin = log.my_leaf().is_some_and(|leaf| leaf.role.is_admin());
+        let dead = |invite: &invite::Invite| {
+            let id = invite.link.id();
+            log.dag().invite_used(&id).is_none() && (!admin || log.dag().invite_revoked(&id))
+        };
+        let doors = self.doors.iter().filter_map(|(id, door)| match &door.purpose {
+            Purpose::Given { invite, .. } if invite.uid == *uid && dead(invite) => {
+                Some((*id, invite.clone()))
+            }
+            _ => None,
+        });
+        for (id, invite) in doors.collect::<Vec<_>>() {
+            let Some(me) = &self.me else { return };
+            let notice = TopicLog::taken_back(&me.secrets, &invite);
+            self.leave_at(uid, &invite.link, &notice);
+            self.close_door(&id);
+        }
+    }
+
     pub(super) fn preview(&mut self, id: CommandId, code: &str) -> Later {
         self.look(id, code, Wanted::Preview)
     }
@@ -223,6 +287,11 @@ impl Endpoint {
             {
                 *used = true;
             }
+            (Purpose::Looking { used, record: Some(record), .. }, RendezvousObject::Denied { denied })
+                if denied.request == door.link.id() && denied.verify(record) =>
+            {
+                *used = true;
+            }
             (Purpose::Given { requests, read, .. }, RendezvousObject::Request { request }) => {
                 if requests.len() < MAX_REQUESTS {
                     requests.insert(request.hash(), *request);
@@ -239,7 +308,8 @@ impl Endpoint {
             }
             (Purpose::Joining { .. }, RendezvousObject::Welcome { part }) => self.on_welcome(&id, part),
             (Purpose::Joining { joining, .. }, RendezvousObject::Denied { denied })
-                if denied.request == joining.request.hash() && denied.verify(&joining.record) =>
+                if [joining.request.hash(), door.link.id()].contains(&denied.request)
+                    && denied.verify(&joining.record) =>
             {
                 self.joining_failed(&id, why(denied.why));
             }

@@ -67,6 +67,9 @@ impl Endpoint {
                 Change::Refused(_) => {}
             }
         }
+        if !self.doors.is_empty() {
+            self.close_dead_doors(uid);
+        }
         self.changed.insert(*uid);
         self.dirty.insert(*uid);
     }

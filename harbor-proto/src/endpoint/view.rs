@@ -24,6 +24,7 @@ impl Endpoint {
             state: talk.meta.state,
             admin: talk.is_active() && members.iter().any(|m| m.me && m.role.is_admin()),
             members: List::first(members),
+            invites: List::first(self.open_invites(uid)),
             unread: talk.meta.unread,
             missing: u32::try_from(missing).unwrap_or(u32::MAX),
             last: talk.meta.last.clone(),

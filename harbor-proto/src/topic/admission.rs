@@ -112,6 +112,37 @@ impl TopicLog {
         Ok(Minted { invite: Invite { uid: self.uid(), link, kem_seed }, record, control })
     }
 
+    /// Takes an invite back: the operation to publish, and what to store in the mailbox of the link, so that whoever
+    /// follows it knows at once.
+    ///
+    /// # Errors
+    /// [`OpError::NotAllowed`] when not an admin, or when the invite was used or taken back before.
+    pub fn revoke_invite(
+        &mut self,
+        me: &DeviceSecrets,
+        invite: &Invite,
+        now: UnixMillis,
+    ) -> Result<(Vec<ControlObject>, RendezvousObject), OpError> {
+        let revoke = OpBody::InviteRevoke { invite: invite.link.id() };
+        let (control, _) = self.author_all(me, [revoke], now)?;
+        Ok((control, Self::taken_back(me, invite)))
+    }
+
+    /// Says to whoever follows the link that it leads nowhere any more.
+    #[must_use]
+    pub fn taken_back(me: &DeviceSecrets, invite: &Invite) -> RendezvousObject {
+        RendezvousObject::Denied { denied: Denied::new(me, invite.link.id(), Denial::Used) }
+    }
+
+    /// True when the invite may still let somebody in.
+    #[must_use]
+    pub fn invite_open(&self, invite: &Invite, now: UnixMillis) -> bool {
+        let id = invite.link.id();
+        let admin = self.my_leaf().is_some_and(|leaf| leaf.role.is_admin());
+        let spent = self.dag().invite_used(&id).is_some() || self.dag().invite_revoked(&id);
+        admin && !spent && !invite.link.expired(now)
+    }
+
     /// Answers a request: spends the invite, adds the asker, commits an epoch and seals the welcome. Persist
     /// the records before sending any of it. `heads` goes to the new member as it is.
     ///
@@ -132,6 +163,9 @@ impl TopicLog {
         match self.dag().invite_used(&invite.link.id()) {
             Some(used) if used == hash => return Err(AdmitError::Again),
             Some(_) => return Err(AdmitError::Denied(Denial::Used)),
+            None if self.dag().invite_revoked(&invite.link.id()) => {
+                return Err(AdmitError::Denied(Denial::Used));
+            }
             None if invite.link.expired(now) => return Err(AdmitError::Denied(Denial::Expired)),
             None => {}
         }

@@ -87,6 +87,7 @@ pub struct Dag {
     pub(super) acts: BTreeMap<EndpointId, Vec<usize>>,
     mints: BTreeMap<[u8; 32], Vec<usize>>,
     pub(super) uses: BTreeMap<[u8; 32], Vec<usize>>,
+    pub(super) recalls: BTreeMap<[u8; 32], Vec<usize>>,
     /// `Add`s by the `InviteUse` they name.
     pub(super) adds: BTreeMap<OpId, Vec<usize>>,
     /// Operations that another, concurrent one may make void.
@@ -116,6 +117,7 @@ impl Dag {
             acts: BTreeMap::new(),
             mints: BTreeMap::new(),
             uses: BTreeMap::new(),
+            recalls: BTreeMap::new(),
             adds: BTreeMap::new(),
             contested: BTreeSet::new(),
         };
@@ -179,9 +181,10 @@ impl Dag {
             OpBody::InviteMint { invite, .. } => {
                 (self.live(&self.mints, invite, past).next().is_none(), identity)
             }
-            OpBody::InviteUse { invite, .. } => {
-                let minted = self.live(&self.mints, invite, past).next().is_some();
-                (minted && self.live(&self.uses, invite, past).next().is_none(), identity)
+            OpBody::InviteUse { invite, .. } | OpBody::InviteRevoke { invite } => {
+                let in_past = |index| self.live(index, invite, past).next().is_some();
+                let open = !in_past(&self.uses) && !in_past(&self.recalls);
+                (in_past(&self.mints) && open, identity)
             }
             OpBody::Add { cert, invite_use, .. } => {
                 (self.may_join(cert, invite_use.as_ref(), past, &counted), cert.identity)
@@ -223,6 +226,7 @@ impl Dag {
             }
             OpBody::InviteMint { invite, .. } => self.mints.entry(*invite).or_default().push(at),
             OpBody::InviteUse { invite, .. } => self.uses.entry(*invite).or_default().push(at),
+            OpBody::InviteRevoke { invite } => self.recalls.entry(*invite).or_default().push(at),
             OpBody::Leave | OpBody::Remove { .. } => self.leaves.entry(subject).or_default().push(at),
             OpBody::SetRole { .. } => self.roles.entry(subject).or_default().push(at),
         }
@@ -434,6 +438,12 @@ impl Dag {
             OpBody::InviteUse { request, .. } => Some(*request),
             _ => None,
         })
+    }
+
+    /// True when `invite` was taken back.
+    #[must_use]
+    pub fn invite_revoked(&self, invite: &[u8; 32]) -> bool {
+        self.live(&self.recalls, invite, &self.counted_now()).next().is_some()
     }
 
     /// The X-Wing key hash announced with `invite`.

@@ -281,7 +281,7 @@ crate::wire_struct! {
     /// The inviter's no.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Denied {
-        /// Hash of the sealed request.
+        /// Hash of the sealed request; the invite's id for all requests, when it was taken back.
         pub request: [u8; 32],
         pub why: Denial,
         /// By the inviting device.

@@ -102,6 +102,8 @@ crate::wire_enum! {
         },
         /// Makes a member an admin or a plain member. By an admin, in a room; never of or to owner.
         SetRole = 7 { who: EndpointId, role: Role },
+        /// Takes an unused invite back. By an admin.
+        InviteRevoke = 8 { invite: [u8; 32] },
     }
 }
 
@@ -123,6 +125,7 @@ impl fmt::Debug for OpBody {
             Self::Leave => "Leave",
             Self::Remove { .. } => "Remove",
             Self::SetRole { .. } => "SetRole",
+            Self::InviteRevoke { .. } => "InviteRevoke",
         })
     }
 }

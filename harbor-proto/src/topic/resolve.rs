@@ -106,7 +106,8 @@ impl Dag {
             );
         }
         if let OpBody::Add { invite_use: Some(id), .. } = &node.op.body {
-            // A one-time invite lets in one: of several uses, and of several who came by one use, the lowest.
+            // A one-time invite lets in one, of several uses, and of several who came by one use, the lowest; and nobody
+            // when it was taken back at the same time (judged by its past, no revocation follows a use).
             let spent = self.by_id.get(id).map(|used| &self.nodes[*used]);
             let invite = spent.and_then(|used| match &used.op.body {
                 OpBody::InviteUse { invite, .. } => Some(invite),
@@ -114,6 +115,9 @@ impl Dag {
             });
             let uses = invite.and_then(|invite| self.uses.get(invite)).into_iter().flatten();
             rivals.extend(uses.copied().filter(|other| set.has(*other) && self.nodes[*other].id < *id));
+            let recalls = invite.and_then(|invite| self.recalls.get(invite)).into_iter().flatten();
+            let unseen = |recall: &usize| !node.past.has(*recall);
+            rivals.extend(recalls.copied().filter(|recall| set.has(*recall) && unseen(recall)));
             let adds = self.adds.get(id).into_iter().flatten();
             rivals.extend(adds.copied().filter(|other| set.has(*other) && self.nodes[*other].id < node.id));
         }
@@ -127,7 +131,7 @@ impl Dag {
             concerned.extend(self.acts.get(&who).into_iter().flatten());
         }
         let invite = match &self.nodes[newest].op.body {
-            OpBody::InviteUse { invite, .. } => Some(*invite),
+            OpBody::InviteUse { invite, .. } | OpBody::InviteRevoke { invite } => Some(*invite),
             OpBody::Add { invite_use: Some(id), .. } => self.by_id.get(id).and_then(|used| {
                 let OpBody::InviteUse { invite, .. } = &self.nodes[*used].op.body else { return None };
                 Some(*invite)

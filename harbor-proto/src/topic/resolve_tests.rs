@@ -228,6 +228,39 @@ fn a_removed_admin_cannot_spend_old_invites_against_those_who_came_by_them() {
 }
 
 #[test]
+fn an_invite_taken_back_lets_nobody_in_be_it_at_the_same_time() {
+    let mut room = Room::new(80, 2, 4);
+    room.dag = Room::new(80, 2, 3).dag;
+    let invite = [7; 32];
+    let revoke = OpBody::InviteRevoke { invite };
+    let spend = OpBody::InviteUse { invite, request: [1; 32] };
+    let refused = |room: &Room, by, body: &OpBody| {
+        let op = room.sign(by, &room.heads(), body.clone());
+        room.dag.clone().insert(op)
+    };
+    assert_eq!(refused(&room, 1, &revoke), Err(OpError::NotAllowed), "never given");
+    room.act(1, OpBody::InviteMint { invite, expires: NOW, kem_hash: [2; 32] });
+    let now = room.heads();
+    let used = room.sign(1, &now, spend.clone());
+    let OpBody::Add { cert, name, .. } = room.adding(3) else { panic!("an add") };
+    let added = room.sign(1, &[used.id()], OpBody::Add { cert, name, invite_use: Some(used.id()) });
+    let recalled = room.sign(2, &now, revoke.clone());
+    assert_eq!(names(&room.agreed(&[used.clone(), added.clone()])), [0, 1, 2, 3]);
+    assert_eq!(names(&room.agreed(&[used.clone(), added.clone(), recalled.clone()])), [0, 1, 2]);
+    // Unless whoever took it back was being removed.
+    let removal = room.sign(0, &now, room.removing(2));
+    assert_eq!(names(&room.agreed(&[used.clone(), added.clone(), recalled.clone(), removal])), [0, 1, 3]);
+    let mut after = Room::new(80, 2, 4);
+    after.dag = room.dag.clone();
+    after.dag.insert(recalled).unwrap();
+    assert_eq!(refused(&after, 1, &spend), Err(OpError::NotAllowed));
+    assert_eq!(refused(&after, 1, &revoke), Err(OpError::NotAllowed), "taken back before");
+    room.dag.insert(used).unwrap();
+    room.dag.insert(added).unwrap();
+    assert_eq!(refused(&room, 2, &revoke), Err(OpError::NotAllowed), "who is in stays in");
+}
+
+#[test]
 fn random_admins_converge() {
     let (mut voids, mut removed) = (0, 0);
     for seed in 100..160 {

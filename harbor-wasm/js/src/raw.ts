@@ -90,6 +90,7 @@ export interface RawClient {
   accept(code: string): Promise<RawTopic>;
   send(topic: string, clientRef: Uint8Array, data: string | Uint8Array): Promise<RawMessage>;
   leave(topic: string): Promise<void>;
+  revokeInvite(topic: string, code: string): Promise<void>;
   remove(topic: string, who: string): Promise<void>;
   setRole(topic: string, who: string, role: string): Promise<void>;
   safetyNumber(who: string): Promise<string>;

@@ -110,6 +110,11 @@ export class Topic<T = string> implements AsyncIterable<Message<T>>, AsyncDispos
     return { url: url.href, code, expiresAt: new Date(expires) };
   }
 
+  /** Takes back an invite made on this device that nobody used yet: whoever follows it is told so. */
+  async revokeInvite(invite: Pick<Invite, "code">, options: Abortable = {}): Promise<void> {
+    await this.#ask(options.signal, (raw) => raw.revokeInvite(this.id, invite.code));
+  }
+
   /**
    * Takes a member out of a room. Needs to be an admin. The room gets new keys: nothing written from now on can be
    * read with the old ones, and nothing the member writes from now on is shown to anybody.

@@ -163,6 +163,8 @@ test("safety numbers, removals and roles say what is wrong with an identity", as
       noRole: await code(room.setRole(stranger, "owner of all")),
       owner: await code(room.setRole(harbor.identity.id, "member")),
       promoted: await code(room.setRole(stranger, "admin")),
+      takenBack: await code(room.invite().then((invite) => room.revokeInvite(invite).then(() => room.revokeInvite(invite)))),
+      notOurs: await code(room.revokeInvite({ code: "x" })),
       members: (await room.members()).map((m) => [m.verified, m.role]),
     };
   });
@@ -170,6 +172,6 @@ test("safety numbers, removals and roles say what is wrong with an identity", as
   delete seen.number;
   assert.deepEqual(seen, {
     own: "bad_input", noId: "not_found", unknown: "not_found", forgotten: "done", notMember: "not_found", oneself: "unauthorized",
-    noRole: "bad_input", owner: "unauthorized", promoted: "not_found", members: [[false, "owner"]],
+    noRole: "bad_input", owner: "unauthorized", promoted: "not_found", takenBack: "not_found", notOurs: "bad_invite", members: [[false, "owner"]],
   });
 });

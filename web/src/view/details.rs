@@ -5,9 +5,9 @@ use super::dialog::{Confirm, Dialog};
 use super::icon::{self, icon};
 use super::path;
 use super::person::Person;
-use crate::model::{app, name_or};
+use crate::model::{app, browser, name_or, when};
 use crate::text;
-use harbor_wasm::proto::endpoint::{Command, Member, Role, Topic, TopicState};
+use harbor_wasm::proto::endpoint::{Command, Invite, Member, Role, Topic, TopicState};
 use harbor_wasm::proto::id::{EndpointId, TopicUid};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -54,6 +54,12 @@ pub(crate) fn Details(
             <ul class="members" data-testid="members">
                 {move || topic.get().map(|t| t.members.iter().map(|m| member(m, asking)).collect_view())}
             </ul>
+            {move || topic.get().filter(|t| !t.invites.is_empty()).map(|t| view! {
+                <h3>{text::details::INVITES}</h3>
+                <ul class="members" data-testid="open-invites">
+                    {t.invites.iter().map(|i| invite(i, uid)).collect_view()}
+                </ul>
+            })}
             <div class="ways-out">
                 <Show when=active>
                     <button class="button" type="button" data-testid="leave-button" on:click=move |_| asking.set(Some(Asking::Leave))>
@@ -80,6 +86,22 @@ pub(crate) fn Details(
                 }.into_any(),
             })}
         </Dialog>
+    }
+}
+
+/// A link that may still let somebody in.
+fn invite(invite: &Invite, topic: TopicUid) -> impl IntoView + use<> {
+    let app = app();
+    let until = when::full(browser::local(invite.expires.0), browser::local(app.now.get_untracked()));
+    let code = invite.code.clone();
+    let take_back = move |_| app.perform(Command::RevokeInvite { topic, code: code.clone() });
+    view! {
+        <li>
+            <span class="member-name">{text::details::invite_until(&until)}</span>
+            <button class="button quiet" type="button" data-testid="take-back" aria-label=text::details::take_back(&until) on:click=take_back>
+                {text::details::TAKE_BACK}
+            </button>
+        </li>
     }
 }
 

@@ -365,6 +365,39 @@ fn an_admin_made_by_the_owner_lets_in_and_puts_out_until_it_is_one_no_longer() {
 }
 
 #[test]
+fn an_invite_taken_back_says_so_to_whoever_follows_it() {
+    let (mut net, uid) = pair_among(3, TopicKind::Room);
+    named(&mut net, 2, "Cleo");
+    let code = invite(&mut net, 0, uid);
+    assert_eq!(net.topic(0, &uid).invites.len(), 1);
+    let revoke = Command::RevokeInvite { topic: uid, code: code.clone() };
+    assert_eq!(net.ask(1, revoke.clone()), Err(CommandError::NotFound), "not its invite");
+    net.ask(0, revoke.clone()).unwrap();
+    assert_eq!((net.topic(0, &uid).invites.len(), net.ask(0, revoke)), (0, Err(CommandError::NotFound)));
+    net.pass_time(10_000);
+    net.kill(0);
+    assert_eq!(net.ask(2, Command::Preview { code: code.clone() }), Err(CommandError::InviteUsed));
+    assert_eq!(net.ask(2, Command::Accept { code }), Err(CommandError::InviteUsed));
+    // One that was asked for before, and one that died with the right to invite.
+    net.start(0);
+    let (who, admin, member) =
+        (net.topic(1, &uid).members.iter().find(|m| m.me).unwrap().id, Role::Admin, Role::Member);
+    net.ask(0, Command::SetRole { topic: uid, who, role: admin }).unwrap();
+    net.pass_time(10_000);
+    let code = invite(&mut net, 1, uid);
+    net.pass_time(10_000);
+    net.kill(1);
+    net.ask(2, Command::Accept { code }).unwrap();
+    net.ask(0, Command::SetRole { topic: uid, who, role: member }).unwrap();
+    net.pass_time(10_000);
+    assert_eq!(net.topic(2, &uid).state, TopicState::Joining);
+    net.start(1);
+    net.pass_time(60_000);
+    assert_eq!(net.topic(2, &uid).state, TopicState::Failed { why: CommandError::InviteUsed });
+    assert_eq!(net.topic(1, &uid).members.len(), 2);
+}
+
+#[test]
 fn what_the_admin_had_not_heard_when_it_removed_is_never_heard() {
     let (mut net, uid) = pair(TopicKind::Room);
     say(&mut net, 1, uid, "heard");
