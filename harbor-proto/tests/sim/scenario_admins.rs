@@ -43,8 +43,8 @@ fn strife(seed: u64) -> String {
     let mut group = Group::new(seed, 1 + seed % 2, 6, seed.is_multiple_of(2));
     let people: Vec<EndpointId> = (0..6).map(|device| identity(&mut group, device)).collect();
     let topic = group.topic;
-    for admin in 1..4 {
-        let role = Command::SetRole { topic, who: people[admin], role: Role::Admin };
+    for admin in &people[1..4] {
+        let role = Command::SetRole { topic, who: *admin, role: Role::Admin };
         ask(&mut group.world, 0, role).expect("the owner may");
         group.world.run_for(2 * MINUTE);
     }
