@@ -9,8 +9,9 @@ use crate::id::{DeviceId, EndpointId, OpId, TopicUid};
 use crate::identity::DeviceCert;
 use crate::limits::MAX_LEAVES;
 use crate::time::UnixMillis;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::{sync::Arc, vec, vec::Vec};
+use litemap::LiteMap;
 
 /// Operations one topic may have.
 pub const MAX_OPS: usize = 16_384;
@@ -53,15 +54,15 @@ type Closure = Vec<bool>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dag {
     nodes: Vec<Node>,
-    by_id: BTreeMap<OpId, usize>,
+    by_id: LiteMap<OpId, usize>,
     heads: BTreeSet<OpId>,
     /// Joining operations, and leavings and removals, by whom they are about.
-    joins: BTreeMap<EndpointId, Vec<usize>>,
-    leaves: BTreeMap<EndpointId, Vec<usize>>,
-    mints: BTreeMap<[u8; 32], Vec<usize>>,
-    uses: BTreeMap<[u8; 32], Vec<usize>>,
+    joins: LiteMap<EndpointId, Vec<usize>>,
+    leaves: LiteMap<EndpointId, Vec<usize>>,
+    mints: LiteMap<[u8; 32], Vec<usize>>,
+    uses: LiteMap<[u8; 32], Vec<usize>>,
     /// `Add`s by the `InviteUse` they name.
-    adds: BTreeMap<OpId, Vec<usize>>,
+    adds: LiteMap<OpId, Vec<usize>>,
 }
 
 impl Dag {
@@ -79,13 +80,13 @@ impl Dag {
         }
         let mut dag = Self {
             nodes: Vec::new(),
-            by_id: BTreeMap::new(),
+            by_id: LiteMap::new(),
             heads: BTreeSet::new(),
-            joins: BTreeMap::new(),
-            leaves: BTreeMap::new(),
-            mints: BTreeMap::new(),
-            uses: BTreeMap::new(),
-            adds: BTreeMap::new(),
+            joins: LiteMap::new(),
+            leaves: LiteMap::new(),
+            mints: LiteMap::new(),
+            uses: LiteMap::new(),
+            adds: LiteMap::new(),
         };
         let creator = cert.identity;
         let id = create.id();
@@ -214,12 +215,12 @@ impl Dag {
         set
     }
 
-    fn live<K: Ord>(&self, index: &BTreeMap<K, Vec<usize>>, key: &K, set: &Closure) -> Vec<usize> {
+    fn live<K: Ord>(&self, index: &LiteMap<K, Vec<usize>>, key: &K, set: &Closure) -> Vec<usize> {
         index.get(key).into_iter().flatten().copied().filter(|at| set[*at]).collect()
     }
 
     /// Of concurrent operations that exclude each other the one with the lowest hash counts.
-    fn wins<K: Ord>(&self, index: &BTreeMap<K, Vec<usize>>, key: &K, at: usize, set: &Closure) -> bool {
+    fn wins<K: Ord>(&self, index: &LiteMap<K, Vec<usize>>, key: &K, at: usize, set: &Closure) -> bool {
         self.live(index, key, set).iter().all(|other| self.nodes[at].id <= self.nodes[*other].id)
     }
 
@@ -269,7 +270,7 @@ impl Dag {
     }
 
     fn roster_of(&self, set: &Closure) -> Roster {
-        let mut found: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        let mut found: LiteMap<DeviceId, usize> = LiteMap::new();
         for (identity, joins) in &self.joins {
             for at in joins.iter().copied().filter(|at| set[*at]) {
                 let Some(cert) = self.joining(at) else { continue };
@@ -281,7 +282,7 @@ impl Dag {
                 }
             }
         }
-        Roster::new(found.into_values().filter_map(|at| self.leaf(at)).collect())
+        Roster::new(found.values().filter_map(|at| self.leaf(*at)).collect())
     }
 
     /// True when a removal of this identity is known, undone or not.
