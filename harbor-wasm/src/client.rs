@@ -1,12 +1,12 @@
 //! The face of the browser shell.
 
 use crate::drive::Core;
-use crate::few::Few;
 use crate::store::{Record, Store, StoreError};
 use crate::tabs::{self, Means, Tabs};
 use crate::{browser, reflect, rtc};
 use harbor_proto::endpoint::{Command, CommandError, Endpoint, Event, Message, OrderKey, Reply, Setup};
 use harbor_proto::id::TopicUid;
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
@@ -219,7 +219,7 @@ type Listener = Rc<dyn Fn(&Event)>;
 #[derive(Default)]
 pub(crate) struct Listeners {
     next: Cell<u64>,
-    list: RefCell<Few<u64, Listener>>,
+    list: RefCell<LiteMap<u64, Listener>>,
 }
 
 impl Listeners {

@@ -12,7 +12,7 @@ use crate::id::{DeviceId, EpochId, MessageId, TopicUid};
 use crate::limits::{MAX_BODY, MAX_LEAVES, MAX_PARENTS, PACKET_SIZES, RECENT_REFS};
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List};
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use litemap::LiteMap;
 
 /// Place in a topic's history: 8 bytes clock reading, 8 bytes of the MessageID; sorts as it is shown.
@@ -148,7 +148,7 @@ crate::wire_struct! {
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     pub head: Head,
-    pub entries: LiteMap<u64, Entry>,
+    pub entries: LiteMap<u64, Box<Entry>>,
 }
 
 /// A message as the person gave it.
@@ -188,7 +188,7 @@ impl Outbox {
         entry.order = order_key(reading, &entry.id);
         self.note(&entry, draft.client_ref, reading);
         let seq = entry.seq;
-        self.entries.entry(seq).or_insert(entry)
+        self.entries.entry(seq).or_insert(Box::new(entry))
     }
 
     fn note(&mut self, entry: &Entry, client_ref: [u8; 16], reading: u64) {

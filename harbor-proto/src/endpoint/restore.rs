@@ -12,6 +12,7 @@ use crate::topic::TopicLog;
 use crate::topic::records::Shelf;
 use crate::uplink::Uplink;
 use crate::wire::Wire;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
@@ -154,7 +155,7 @@ impl Endpoint {
         } else if n == 0 {
             talk.outbox.head = Head::from_bytes(value).ok()?;
         } else {
-            talk.outbox.entries.insert(n, Entry::from_bytes(value).ok()?);
+            talk.outbox.entries.insert(n, Box::new(Entry::from_bytes(value).ok()?));
         }
         Some(())
     }
