@@ -4,7 +4,7 @@
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { capture, must, root, runMain, say } from "../scripts/run.mjs";
-import { buildEnv, ensureNodeModules, ensureTarget, ensureWasmBindgen, leanFlags, npm } from "../scripts/tools.mjs";
+import { buildEnv, ensureNodeModules, ensureTarget, ensureWasmBindgen, npm, wasmFlags } from "../scripts/tools.mjs";
 
 const HERE = path.join(root, "harbor-wasm");
 const PKG = path.join(HERE, "pkg");
@@ -13,7 +13,7 @@ const TARGET = "wasm32-unknown-unknown";
 const NAME = "harbor-wasm";
 
 const debug = process.argv.includes("--debug");
-const env = { ...buildEnv(), ...(debug ? {} : leanFlags()) };
+const env = { ...buildEnv(), ...wasmFlags({ debug }) };
 
 /** The crate as a module of its own, with the classes that JavaScript calls. */
 async function compile() {
