@@ -148,6 +148,13 @@ impl Client {
         Ok(Store::erase(namespace).await?)
     }
 
+    /// Waits until somebody erases this namespace, in this tab or another. This client has left then. For one
+    /// waiter.
+    pub async fn erased(&self) {
+        self.inner.store.erased().await;
+        self.close();
+    }
+
     /// Carries out `command` in the owning tab. Exactly one answer, whatever tab dies meanwhile.
     ///
     /// # Errors
