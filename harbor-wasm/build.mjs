@@ -2,10 +2,9 @@
 //   --debug   an unoptimised wasm: quick to build, slow and large to load
 //   --pack    also leaves harbor-wasm-<version>.tgz in harbor-wasm/pkg
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import { capture, must, root, runMain, say } from "../scripts/run.mjs";
-import { buildEnv, ensureNodeModules, ensureTarget, ensureWasmBindgen, npm } from "../scripts/tools.mjs";
+import { buildEnv, ensureNodeModules, ensureTarget, ensureWasmBindgen, npm, wasmFlags } from "../scripts/tools.mjs";
 
 const HERE = path.join(root, "harbor-wasm");
 const PKG = path.join(HERE, "pkg");
@@ -14,18 +13,7 @@ const TARGET = "wasm32-unknown-unknown";
 const NAME = "harbor-wasm";
 
 const debug = process.argv.includes("--debug");
-const env = { ...buildEnv(), RUSTFLAGS: debug ? (process.env.RUSTFLAGS ?? "") : lean() };
-
-/**
- * SHA-512 in a loop instead of written out: a signature hashes two hundred bytes, a page loads every byte.
- * And panic messages name source files: not by where this machine keeps them.
- */
-function lean() {
-  const cargo = process.env.CARGO_HOME ?? path.join(os.homedir(), ".cargo");
-  const named = { [root]: "harbor", [path.join(cargo, "registry", "src")]: "crates" };
-  const remap = Object.entries(named).map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
-  return [process.env.RUSTFLAGS ?? "", '--cfg=sha2_backend_soft="compact"', ...remap].join(" ").trim();
-}
+const env = { ...buildEnv(), ...wasmFlags({ debug }) };
 
 /** The crate as a module of its own, with the classes that JavaScript calls. */
 async function compile() {

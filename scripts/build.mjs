@@ -2,7 +2,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { must, root, runMain, say } from "./run.mjs";
-import { buildEnv, ensureBuildTools } from "./tools.mjs";
+import { buildEnv, ensureBuildTools, wasmFlags } from "./tools.mjs";
 
 /** Fetches the crates; the builds after it need no network. */
 export async function fetchCrates() {
@@ -18,7 +18,8 @@ export async function buildPage({ debug }) {
   say(debug ? "The page, unoptimised …" : "The page (first time a few minutes) …");
   const profile = debug ? [] : ["--release", "--cargo-profile", "web"];
   // Trunk takes NO_COLOR for a flag of its own with a true or false value.
-  const env = { ...buildEnv(), NO_COLOR: undefined, TRUNK_OFFLINE: "true", TRUNK_SKIP_VERSION_CHECK: "true" };
+  const still = { NO_COLOR: undefined, TRUNK_OFFLINE: "true", TRUNK_SKIP_VERSION_CHECK: "true" };
+  const env = { ...buildEnv(), ...still, ...wasmFlags({ debug }) };
   await must("The page could not be built", "trunk", ["build", "--locked", ...profile], { env });
 }
 

@@ -1,12 +1,12 @@
 //! The face of the browser shell.
 
 use crate::drive::Core;
-use crate::few::Few;
 use crate::store::{Record, Store, StoreError};
 use crate::tabs::{self, Means, Tabs};
 use crate::{browser, reflect, rtc};
 use harbor_proto::endpoint::{Command, CommandError, Endpoint, Event, Message, OrderKey, Reply, Setup};
 use harbor_proto::id::TopicUid;
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
@@ -148,6 +148,13 @@ impl Client {
         Ok(Store::erase(namespace).await?)
     }
 
+    /// Waits until somebody erases this namespace, in this tab or another. This client has left then. For one
+    /// waiter.
+    pub async fn erased(&self) {
+        self.inner.store.erased().await;
+        self.close();
+    }
+
     /// Carries out `command` in the owning tab. Exactly one answer, whatever tab dies meanwhile.
     ///
     /// # Errors
@@ -219,7 +226,7 @@ type Listener = Rc<dyn Fn(&Event)>;
 #[derive(Default)]
 pub(crate) struct Listeners {
     next: Cell<u64>,
-    list: RefCell<Few<u64, Listener>>,
+    list: RefCell<LiteMap<u64, Listener>>,
 }
 
 impl Listeners {

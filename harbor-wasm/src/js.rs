@@ -3,12 +3,12 @@
 
 mod values;
 
-use crate::few::Few;
 use crate::{Client, Options, Subscription, reflect, set_worker_spawner};
 use harbor_proto::endpoint::{Body, Command, CommandError, Format, TopicKind};
 use harbor_proto::id::{EndpointId, TopicUid};
 use harbor_proto::wire::Text;
 use js_sys::{Array, Function, Promise, Uint8Array};
+use litemap::LiteMap;
 use std::cell::RefCell;
 use std::pin::Pin;
 use values::ToJs;
@@ -20,7 +20,7 @@ use wasm_bindgen_futures::future_to_promise;
 #[wasm_bindgen]
 pub struct RawClient {
     client: Client,
-    subscriptions: RefCell<Few<u32, Subscription>>,
+    subscriptions: RefCell<LiteMap<u32, Subscription>>,
 }
 
 impl std::fmt::Debug for RawClient {

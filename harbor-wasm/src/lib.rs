@@ -11,7 +11,6 @@ extern crate alloc;
 mod browser;
 mod client;
 mod drive;
-mod few;
 #[cfg(feature = "npm")]
 pub mod js;
 mod link;

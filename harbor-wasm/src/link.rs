@@ -4,9 +4,9 @@
 
 use crate::browser::On;
 use crate::drive::Feed;
-use crate::few::Few;
 use harbor_proto::endpoint::{Input, LinkId};
 use js_sys::{ArrayBuffer, Uint8Array};
+use litemap::LiteMap;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
@@ -16,7 +16,7 @@ use web_sys::{BinaryType, MessageEvent, WebSocket};
 /// more than that is not a slow node but a dead one.
 const MAX_BUFFERED: u32 = 48 << 20;
 
-type Open = Rc<RefCell<Few<LinkId, Link>>>;
+type Open = Rc<RefCell<LiteMap<LinkId, Link>>>;
 
 /// The links of one machine.
 pub(crate) struct Links {

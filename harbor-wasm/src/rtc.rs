@@ -8,11 +8,11 @@ mod channel;
 
 use crate::browser::{self, On, Signal};
 use crate::drive::Feed;
-use crate::few::Few;
 use crate::reflect;
 use channel::Channel;
 use harbor_proto::endpoint::{Input, RtcId};
 use js_sys::Array;
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -40,7 +40,7 @@ pub(crate) struct Peers {
     feed: Feed,
 }
 
-type Open = Rc<RefCell<Few<RtcId, Rc<Peer>>>>;
+type Open = Rc<RefCell<LiteMap<RtcId, Rc<Peer>>>>;
 
 /// What has to be done with a connection, one after the other.
 enum Step {
@@ -128,7 +128,7 @@ impl Peers {
     }
 
     pub(crate) fn close_all(&self) {
-        for peer in self.open.take().into_values() {
+        for (_, peer) in self.open.take() {
             peer.shut();
         }
     }

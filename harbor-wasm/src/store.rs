@@ -6,7 +6,8 @@ mod disk;
 mod history;
 mod keys;
 
-use crate::browser;
+use crate::browser::{self, Signal};
+use crate::reflect;
 use disk::{Durability, Transaction};
 use harbor_proto::at_rest;
 use harbor_proto::crypto::Secret;
@@ -38,6 +39,8 @@ pub(crate) struct Store {
     namespace: String,
     /// The browser closed the database, or another tab erases it.
     gone: Rc<Cell<bool>>,
+    /// Raised when somebody erases the database, in whatever tab.
+    erased: Rc<Signal>,
     remembered: Cell<bool>,
     _closed: [browser::On; 2],
 }
@@ -58,16 +61,21 @@ impl Store {
             let gone = gone.clone();
             browser::On::new(&db, "close", move |_| gone.set(true))
         };
-        let erased = {
-            let (gone, db) = (gone.clone(), db.clone());
-            browser::On::new(&db.clone(), "versionchange", move |_| {
+        let erased = Rc::new(Signal::default());
+        let changed = {
+            let (gone, erased, db) = (gone.clone(), erased.clone(), db.clone());
+            browser::On::new(&db.clone(), "versionchange", move |event| {
                 gone.set(true);
                 db.close();
+                // No new version: it is to be deleted.
+                if reflect::get(&event, "newVersion").is_null() {
+                    erased.raise();
+                }
             })
         };
         let remembered = Cell::new(keys::remembered(namespace));
         let namespace = namespace.to_owned();
-        Ok(Self { db, database_key, namespace, gone, remembered, _closed: [lost, erased] })
+        Ok(Self { db, database_key, namespace, gone, erased, remembered, _closed: [lost, changed] })
     }
 
     /// Removes the namespace's database and the memory of it. Other tabs' connections close.
@@ -75,6 +83,11 @@ impl Store {
         disk::delete(&database_name(namespace)).await?;
         keys::forget(namespace);
         Ok(())
+    }
+
+    /// Waits until somebody erases the database, in this tab or another.
+    pub(crate) async fn erased(&self) {
+        self.erased.wait().await;
     }
 
     /// Makes the caller the owner: writes under an older generation fail from now on.

@@ -9,11 +9,11 @@ mod owner;
 use crate::browser::{self, On, Signal};
 use crate::client::{Listeners, OpenError};
 use crate::drive::Core;
-use crate::few::Few;
 use crate::reflect;
 use crate::store::{Record, Store, StoreError};
 use futures_channel::oneshot;
 use harbor_proto::endpoint::{Command, CommandError, Event, Reply};
+use litemap::LiteMap;
 use lock::{Fate, Lock, Manner};
 use note::{Channel, Note, TabId};
 use owner::Owner;
@@ -45,7 +45,7 @@ pub(crate) struct Tabs {
     channel: RefCell<Option<Channel>>,
     lock: RefCell<Option<Lock>>,
     role: RefCell<Role>,
-    asked: RefCell<Few<u64, Asked>>,
+    asked: RefCell<LiteMap<u64, Asked>>,
     next_id: Cell<u64>,
     /// Counts signs of life of the owner.
     signs: Cell<u64>,
@@ -327,7 +327,7 @@ impl Tabs {
         if let Role::Owning(owner) = role {
             owner.drive.stop();
         }
-        for asked in self.asked.borrow_mut().values_mut() {
+        for (_, asked) in self.asked.borrow_mut().iter_mut() {
             asked.given = 0;
         }
         // A browser that gave a lock once gives one again.

@@ -132,6 +132,8 @@ pub(crate) mod path {
 }
 
 pub(crate) mod message {
+    use harbor_wasm::proto::endpoint::State;
+
     pub(crate) const QUEUED: &str = "Queued";
     pub(crate) const SENDING: &str = "Sending";
     pub(crate) const DELIVERED: &str = "Delivered";
@@ -140,8 +142,19 @@ pub(crate) mod message {
     pub(crate) const NEW: &str = "New messages";
     pub(crate) const BYTES: &str = "This message is for an application and cannot be shown here.";
 
+    /// How far an own message got.
+    pub(crate) fn state(state: State) -> String {
+        match state {
+            State::Queued => QUEUED.into(),
+            State::Sending => SENDING.into(),
+            State::Stored { nodes } => stored(nodes),
+            State::Delivered => DELIVERED.into(),
+            State::Failed => FAILED.into(),
+        }
+    }
+
     /// "On 2 nodes".
-    pub(crate) fn stored(nodes: u8) -> String {
+    fn stored(nodes: u8) -> String {
         if nodes == 1 { "On 1 node".into() } else { format!("On {nodes} nodes") }
     }
 
@@ -322,6 +335,46 @@ pub(crate) mod settings {
     }
 }
 
+pub(crate) mod erase {
+    pub(crate) const HEADING: &str = "This device";
+    pub(crate) const HINT: &str = "Your identity, your keys and all conversations are in this browser. You can erase \
+                                   them. What the others received stays with them; to them you simply stop answering.";
+    pub(crate) const ERASE: &str = "Erase everything on this device…";
+    pub(crate) const ASK: &str = "Erase everything?";
+    pub(crate) const ASK_HINT: &str = "Your name and identity, your keys, and the history of every conversation go, in \
+                                       all tabs of this browser. Nobody can bring them back, and no invite leads back \
+                                       into a conversation as who you were. This cannot be undone.";
+    pub(crate) const YES: &str = "Erase everything";
+    pub(crate) const ERASING: &str = "Erasing…";
+    pub(crate) const ERASING_HINT: &str = "If this takes long, close the other tabs of Harbor.";
+    pub(crate) const OVER: &str = "Harbor has ended here";
+    pub(crate) const ELSEWHERE: &str =
+        "Everything on this device was erased in another tab. Reload the page to start anew.";
+    pub(crate) const FAILED: &str = "The browser did not let Harbor erase its data. Erase this site's data in the \
+                                     browser's settings instead.";
+}
+
+pub(crate) mod export {
+    pub(crate) const HEADING: &str = "Export history";
+    pub(crate) const HINT: &str = "Saves what this device has of the conversation as a file. The file is not encrypted: \
+                                   whoever gets it can read it.";
+    pub(crate) const HTML: &str = "To read (HTML)";
+    pub(crate) const JSON: &str = "For programs (JSON)";
+    pub(crate) const BUSY: &str = "Exporting…";
+    pub(crate) const FAILED: &str = "The history could not be exported. Free some space and try again.";
+    pub(crate) const WARNING: &str = "This file is not encrypted: whoever gets it can read it.";
+    pub(crate) const BYTES: &str = "Data of an application";
+
+    /// Under the heading of an exported file.
+    pub(crate) fn made(at: &str, members: usize, messages: usize) -> String {
+        format!("Exported from Harbor on {at} · {members} members · {messages} messages")
+    }
+
+    pub(crate) fn missing(n: u32) -> String {
+        format!("{n} messages were known to exist and not on this device.")
+    }
+}
+
 pub(crate) mod fatal {
     pub(crate) const HEADING: &str = "Harbor cannot start here";
 }
@@ -354,7 +407,7 @@ pub(crate) mod error {
                                                there. Open it with https:// instead, or on the node's own machine at \
                                                http://localhost.";
     pub(crate) const STORAGE_LOST: &str = "The browser erased a part of what Harbor had saved, so your identity cannot \
-                                           be read. Clear this site's data in the browser's settings to start anew.";
+                                           be read. Reload the page; if that does not help, erase what is left.";
     pub(crate) const UNSUPPORTED: &str = "This browser lacks what Harbor needs, or forbids it in a private window. Use \
                                           a current Firefox, Chrome, Edge or Safari in a normal window.";
     pub(crate) const OTHER: &str = "Something went wrong. Reload the page and try again.";

@@ -12,7 +12,8 @@ use crate::id::{DeviceId, EpochId, MessageId, TopicUid};
 use crate::limits::{MAX_BODY, MAX_LEAVES, MAX_PARENTS, PACKET_SIZES, RECENT_REFS};
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List};
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
+use litemap::LiteMap;
 
 /// Place in a topic's history: 8 bytes clock reading, 8 bytes of the MessageID; sorts as it is shown.
 pub type OrderKey = [u8; 16];
@@ -147,7 +148,7 @@ crate::wire_struct! {
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     pub head: Head,
-    pub entries: BTreeMap<u64, Entry>,
+    pub entries: LiteMap<u64, Box<Entry>>,
 }
 
 /// A message as the person gave it.
@@ -187,7 +188,7 @@ impl Outbox {
         entry.order = order_key(reading, &entry.id);
         self.note(&entry, draft.client_ref, reading);
         let seq = entry.seq;
-        self.entries.entry(seq).or_insert(entry)
+        self.entries.entry(seq).or_insert(Box::new(entry))
     }
 
     fn note(&mut self, entry: &Entry, client_ref: [u8; 16], reading: u64) {
@@ -209,7 +210,7 @@ impl Outbox {
     /// `device` has these messages. Returns the seqs whose entry changed.
     pub fn acknowledge(&mut self, device: &DeviceId, seqs: &Ranges) -> Vec<u64> {
         let mut changed = Vec::new();
-        for entry in self.entries.values_mut().filter(|e| seqs.contains(e.seq)) {
+        for (_, entry) in self.entries.iter_mut().filter(|(seq, _)| seqs.contains(**seq)) {
             if let Some(at) = entry.waiting.iter().position(|d| d == device) {
                 let mut waiting = core::mem::take(&mut entry.waiting).into_vec();
                 waiting.remove(at);

@@ -6,7 +6,7 @@ use crate::crypto::Secret;
 use crate::limits::{DAY_MS, LANES, MAILBOX_BYTES, MAILBOX_PACKETS};
 use crate::packet::{day, week};
 use crate::time::UnixMillis;
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 
 /// Lane of control packets.
 pub const CONTROL_LANE: u8 = 0;
@@ -38,7 +38,7 @@ pub struct Place {
 /// `lanes(period)` says how many message lanes of a week are in use (at least 1).
 pub fn places(rs: &Secret, now: UnixMillis, complete: UnixMillis, lanes: impl Fn(u32) -> u8) -> Vec<Place> {
     let back = |at: UnixMillis| UnixMillis(at.0.saturating_sub(DAY_MS));
-    let live: BTreeSet<u32> = [back(now), now, now.plus(DAY_MS)].map(|at| week(rs, at)).into();
+    let live = [back(now), now, now.plus(DAY_MS)].map(|at| week(rs, at));
     let newest = week(rs, now.plus(DAY_MS));
     let oldest = week(rs, back(complete.min(now))).max(newest.saturating_sub(MAX_WEEKS - 1));
     let mut out = Vec::new();
@@ -48,9 +48,9 @@ pub fn places(rs: &Secret, now: UnixMillis, complete: UnixMillis, lanes: impl Fn
             out.push(Place { period, lane, reading });
         }
     }
-    let days: BTreeSet<u32> = [now.0.saturating_sub(DAY_SLACK_MS), now.0, now.0 + DAY_SLACK_MS]
-        .map(|at| day(UnixMillis(at)))
-        .into();
+    let slack = [now.0.saturating_sub(DAY_SLACK_MS), now.0, now.0 + DAY_SLACK_MS];
+    let mut days = slack.map(|at| day(UnixMillis(at))).to_vec();
+    days.dedup();
     out.extend(days.into_iter().map(|period| Place { period, lane: SIGNAL_LANE, reading: Reading::Watch }));
     out
 }
@@ -70,6 +70,7 @@ pub fn next_lane(lane: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
 
     const WEEK: u64 = 7 * DAY_MS;
 

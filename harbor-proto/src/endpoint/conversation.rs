@@ -10,8 +10,9 @@ use crate::packet::{ContentKey, Kind};
 use crate::time::UnixMillis;
 use crate::topic::TopicLog;
 use crate::wire::{Bytes, DecodeError, Reader, Wire};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 crate::wire_struct! {
     /// What is kept of a conversation beside its log and messages.
@@ -87,7 +88,7 @@ impl Wire for PostKey {
 /// Packets whose epoch is not known yet, oldest first; the oldest go when there are too many.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    packets: BTreeMap<PacketId, Vec<u8>>,
+    packets: LiteMap<PacketId, Vec<u8>>,
     order: VecDeque<PacketId>,
     bytes: usize,
 }
@@ -131,14 +132,14 @@ pub(super) struct Conversation {
     pub(super) outbox: Outbox,
     /// Seqs of the outbox that are to be sealed and sent as soon as there is a way out.
     pub(super) todo: BTreeSet<u64>,
-    pub(super) senders: BTreeMap<DeviceId, SenderChain>,
-    pub(super) posts: BTreeMap<u64, Post>,
+    pub(super) senders: LiteMap<DeviceId, SenderChain>,
+    pub(super) posts: LiteMap<u64, Post>,
     pub(super) next_post: u64,
     pub(super) pending: Pending,
     /// Lane written to in this week.
     pub(super) lane: (u32, u8),
     /// How often a message was sealed again because a node called its packet expired.
-    pub(super) resealed: BTreeMap<u64, u8>,
+    pub(super) resealed: LiteMap<u64, u8>,
 }
 
 impl Conversation {
@@ -148,12 +149,12 @@ impl Conversation {
             log,
             outbox: Outbox::default(),
             todo: BTreeSet::new(),
-            senders: BTreeMap::new(),
-            posts: BTreeMap::new(),
+            senders: LiteMap::new(),
+            posts: LiteMap::new(),
             next_post: 0,
             pending: Pending::default(),
             lane: (0, 1),
-            resealed: BTreeMap::new(),
+            resealed: LiteMap::new(),
         }
     }
 

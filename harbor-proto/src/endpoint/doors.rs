@@ -17,8 +17,9 @@ use crate::topic::admission::{AdmitError, InviteError};
 use crate::topic::invite::{self, Denial, InviteLink, InviteRecord, RendezvousObject, SealedRequest};
 use crate::topic::welcome::{Joined, Joining, Pieces, SeqHead, WelcomePart};
 use crate::wire::{Bytes, List, Range, Text, Wire};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use litemap::LiteMap;
 
 /// How long a node may take to show an invite, ms.
 const LOOK_MS: u64 = 15_000;
@@ -46,7 +47,7 @@ enum Purpose {
     /// An invite of ours.
     Given {
         invite: Box<invite::Invite>,
-        requests: BTreeMap<[u8; 32], SealedRequest>,
+        requests: LiteMap<[u8; 32], SealedRequest>,
         answered: BTreeSet<[u8; 32]>,
         read: bool,
     },
@@ -70,7 +71,7 @@ impl Door {
 
     fn given(invite: invite::Invite) -> Self {
         let link = invite.link.clone();
-        let (requests, answered) = (BTreeMap::new(), BTreeSet::new());
+        let (requests, answered) = (LiteMap::new(), BTreeSet::new());
         Self::new(link, Purpose::Given { invite: Box::new(invite), requests, answered, read: false })
     }
 

@@ -158,10 +158,10 @@ impl Endpoint {
         self.tell_reachable(uid);
         let Some(talk) = self.talks.get(uid) else { return };
         let Some(rs) = talk.log.as_ref().and_then(|log| log.current_rs()) else { return };
-        let stale = |e: &&crate::delivery::Entry| {
+        let stale = |e: &crate::delivery::Entry| {
             e.nodes == 0 && e.sealed.as_ref().is_some_and(|sealed| sealed.rs != *rs) && !e.waiting.is_empty()
         };
-        let stale: Vec<u64> = talk.outbox.entries.values().filter(stale).map(|e| e.seq).collect();
+        let stale: Vec<u64> = talk.outbox.entries.values().filter(|e| stale(e)).map(|e| e.seq).collect();
         for seq in stale {
             self.seal_again(uid, seq);
         }

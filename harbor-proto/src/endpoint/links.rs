@@ -10,8 +10,8 @@ use crate::id::{HarborId, TopicUid};
 use crate::limits::LANES;
 use crate::uplink::{self, Event, Uplink, Want};
 use crate::wire::link::{Arrival, Cursor};
-use alloc::collections::BTreeMap;
 use alloc::{sync::Arc, vec::Vec};
+use litemap::LiteMap;
 
 /// How often the time of the last complete read is written down, ms.
 const COMPLETE_EVERY_MS: u64 = 5 * 60_000;
@@ -111,7 +111,7 @@ impl Endpoint {
 
     /// Works out which mailboxes matter now and tells every link.
     pub(super) fn plan_mailboxes(&mut self) {
-        let mut held = BTreeMap::new();
+        let mut held = LiteMap::new();
         let uids: Vec<TopicUid> =
             self.talks.iter().filter(|(_, t)| t.is_active()).map(|(uid, _)| *uid).collect();
         for uid in uids {
@@ -142,11 +142,10 @@ impl Endpoint {
         let current = log.current_rs().cloned();
         let mut out = Vec::new();
         for rs in routes {
-            let lanes: BTreeMap<u32, u8> = places(&rs, unix, complete, |_| 1)
-                .iter()
-                .filter(|p| p.lane == 1)
-                .map(|p| (p.period, self.lanes_in_use(&rs, p.period)))
-                .collect();
+            let mut lanes = LiteMap::<u32, u8>::new();
+            for p in places(&rs, unix, complete, |_| 1).iter().filter(|p| p.lane == 1) {
+                lanes.insert(p.period, self.lanes_in_use(&rs, p.period));
+            }
             let all = places(&rs, unix, complete, |period| lanes.get(&period).copied().unwrap_or(1));
             let live = Some(&rs) == current.as_ref();
             out.extend(all.into_iter().filter(|p| live || p.lane != SIGNAL_LANE).map(|p| (rs.clone(), p)));
@@ -169,7 +168,7 @@ impl Endpoint {
         let now = self.now;
         let ids: Vec<LinkId> = self.links.keys().copied().collect();
         for link in ids {
-            let mut wants: BTreeMap<HarborId, Want> = BTreeMap::new();
+            let mut wants: LiteMap<HarborId, Want> = LiteMap::new();
             for (id, held) in &self.mail.held {
                 let done = self.mail.done.contains(id);
                 let reading = match &held.holder {
@@ -186,7 +185,7 @@ impl Endpoint {
                 wants.entry(keys.id()).or_insert(Want { keys, reading: None, cursor: Cursor::default() });
             }
             if let Some(uplink) = self.links.get_mut(&link) {
-                uplink.want(wants.into_values().collect(), now);
+                uplink.want(wants.into_iter().map(|(_, want)| want).collect(), now);
             }
             self.drive_parcels(link);
         }

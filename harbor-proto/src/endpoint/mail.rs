@@ -6,8 +6,8 @@ use crate::delivery::plan::Place;
 use crate::id::{HarborId, TopicUid};
 use crate::packet::MailboxKeys;
 use crate::wire::link::Cursor;
-use alloc::collections::BTreeMap;
 use alloc::{sync::Arc, vec::Vec};
+use litemap::LiteMap;
 
 /// What a mailbox is to this endpoint.
 #[derive(Clone, Debug)]
@@ -36,9 +36,9 @@ crate::wire_struct! {
 
 #[derive(Debug, Default)]
 pub(super) struct Mail {
-    derived: BTreeMap<([u8; 32], u32, u8), Arc<MailboxKeys>>,
-    pub(super) held: BTreeMap<HarborId, Held>,
-    pub(super) read: BTreeMap<(HarborId, LinkId), ReadState>,
+    derived: LiteMap<([u8; 32], u32, u8), Arc<MailboxKeys>>,
+    pub(super) held: LiteMap<HarborId, Held>,
+    pub(super) read: LiteMap<(HarborId, LinkId), ReadState>,
     /// Weeks that are over and were read to their end in this run.
     pub(super) done: Vec<HarborId>,
 }
@@ -51,7 +51,7 @@ impl Mail {
     }
 
     /// Replaces what is held, and forgets keys nothing uses any more.
-    pub(super) fn replace(&mut self, held: BTreeMap<HarborId, Held>) {
+    pub(super) fn replace(&mut self, held: LiteMap<HarborId, Held>) {
         self.derived.retain(|_, keys| held.contains_key(&keys.id()));
         self.done.retain(|id| held.contains_key(id));
         self.held = held;
@@ -59,9 +59,11 @@ impl Mail {
 
     /// How full a mailbox has been seen on any link.
     pub(super) fn fill(&self, mailbox: &HarborId) -> (u32, u64) {
-        let range = (*mailbox, LinkId(0))..=(*mailbox, LinkId(u32::MAX));
-        self.read
-            .range(range)
+        let read = self.read.as_slice();
+        let low = read.partition_point(|((id, _), _)| id < mailbox);
+        read[low..]
+            .iter()
+            .take_while(|((id, _), _)| id == mailbox)
             .fold((0, 0), |(packets, bytes), (_, r)| (packets.max(r.packets), bytes.max(r.bytes)))
     }
 }

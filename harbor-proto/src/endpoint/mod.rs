@@ -32,10 +32,11 @@ use crate::time::{Instant, UnixMillis, WallClock};
 use crate::topic::records::{RecordChange, Shelf};
 use crate::uplink::{Tag, Uplink};
 use crate::wire::Wire;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use conversation::Conversation;
 use doors::Door;
+use litemap::LiteMap;
 use mail::Mail;
 use shipping::Shipment;
 
@@ -94,18 +95,18 @@ pub struct Endpoint {
     hidden: bool,
     /// Identities whose safety number the person has compared.
     verified: BTreeSet<EndpointId>,
-    talks: BTreeMap<TopicUid, Conversation>,
-    links: BTreeMap<LinkId, Uplink>,
+    talks: LiteMap<TopicUid, Conversation>,
+    links: LiteMap<LinkId, Uplink>,
     peering: Option<Peering>,
     mail: Mail,
-    doors: BTreeMap<HarborId, Door>,
-    shipments: BTreeMap<Tag, Shipment>,
+    doors: LiteMap<HarborId, Door>,
+    shipments: LiteMap<Tag, Shipment>,
     next_tag: Tag,
     /// Own messages under way, by the packet that carries them.
-    sent: BTreeMap<PacketId, (TopicUid, u64)>,
+    sent: LiteMap<PacketId, (TopicUid, u64)>,
     /// Devices whose direct connection left something unacknowledged, and since when nothing came over it.
-    silent: BTreeMap<DeviceId, Instant>,
-    timers: BTreeMap<Timer, Instant>,
+    silent: LiteMap<DeviceId, Instant>,
+    timers: LiteMap<Timer, Instant>,
     /// Conversations to dispatch, and those whose view changed.
     dirty: BTreeSet<TopicUid>,
     changed: BTreeSet<TopicUid>,
@@ -152,7 +153,7 @@ impl Machine for Endpoint {
             self.timers.remove(&timer);
             self.on_timer(timer);
         }
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.timeout(self.now);
         }
         self.with_peering(|p, now| p.timeout(now));
@@ -186,7 +187,7 @@ impl Endpoint {
         }
         self.timers.insert(Timer::Upkeep, self.now);
         self.handle_due_upkeep();
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.timeout(self.now);
         }
     }
@@ -197,7 +198,7 @@ impl Endpoint {
     }
 
     fn on_network(&mut self, online: bool) {
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.network(online, self.now);
         }
     }

@@ -12,9 +12,11 @@ use crate::topic::TopicLog;
 use crate::topic::records::Shelf;
 use crate::uplink::Uplink;
 use crate::wire::Wire;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
+use litemap::LiteMap;
 
 /// The records are not those of an endpoint: damaged, mixed up, or of a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ impl Endpoint {
     /// [`RestoreError`]: the disk's fault.
     pub fn restore(setup: Setup, records: impl IntoIterator<Item = Record>) -> Result<Self, RestoreError> {
         let mut endpoint = Self::empty(setup);
-        let mut logs: BTreeMap<TopicUid, Vec<LogRecord>> = BTreeMap::new();
+        let mut logs: LiteMap<TopicUid, Vec<LogRecord>> = LiteMap::new();
         let mut rest = Vec::new();
         for (table, key, value) in records {
             let shelf = match table {
@@ -72,8 +74,10 @@ impl Endpoint {
 
     fn empty(setup: Setup) -> Self {
         let mut rng = Rng::new(setup.entropy);
-        let mut link = |n: u32| (LinkId(n), Uplink::new(Rng::new(rng.array()), Instant(0)));
-        let links = (0..setup.nodes).map(&mut link).collect();
+        let mut links = LiteMap::new();
+        for n in 0..setup.nodes {
+            links.insert(LinkId(n), Uplink::new(Rng::new(rng.array()), Instant(0)));
+        }
         Self {
             now: Instant(0),
             wall: WallClock::default(),
@@ -83,16 +87,16 @@ impl Endpoint {
             direct: (true, setup.direct),
             hidden: false,
             verified: BTreeSet::new(),
-            talks: BTreeMap::new(),
+            talks: LiteMap::new(),
             links,
             peering: None,
             mail: Mail::default(),
-            doors: BTreeMap::new(),
-            shipments: BTreeMap::new(),
+            doors: LiteMap::new(),
+            shipments: LiteMap::new(),
             next_tag: 1,
-            sent: BTreeMap::new(),
-            silent: BTreeMap::new(),
-            timers: BTreeMap::new(),
+            sent: LiteMap::new(),
+            silent: LiteMap::new(),
+            timers: LiteMap::new(),
             dirty: BTreeSet::new(),
             changed: BTreeSet::new(),
             replan: true,
@@ -151,7 +155,7 @@ impl Endpoint {
         } else if n == 0 {
             talk.outbox.head = Head::from_bytes(value).ok()?;
         } else {
-            talk.outbox.entries.insert(n, Entry::from_bytes(value).ok()?);
+            talk.outbox.entries.insert(n, Box::new(Entry::from_bytes(value).ok()?));
         }
         Some(())
     }
@@ -160,7 +164,7 @@ impl Endpoint {
     fn resume_sending(&mut self) {
         for (uid, talk) in &mut self.talks {
             let unsent = talk.outbox.entries.values().filter(|e| e.only_here());
-            talk.todo = unsent.map(|e| e.seq).collect();
+            talk.todo.extend(unsent.map(|e| e.seq));
             for entry in talk.outbox.entries.values() {
                 let packet = entry.sealed.as_ref().and_then(|s| crate::packet::Packet::parse(&s.packet));
                 if let Some(packet) = packet {

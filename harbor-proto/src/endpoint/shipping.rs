@@ -138,7 +138,7 @@ impl Endpoint {
 
     /// The link went: what it was storing is stored again when it is back.
     pub(super) fn parcels_link_lost(&mut self, link: LinkId) {
-        for shipment in self.shipments.values_mut().filter(|s| s.link == link) {
+        for (_, shipment) in self.shipments.iter_mut().filter(|(_, s)| s.link == link) {
             shipment.parcel.link_lost();
         }
     }
@@ -224,7 +224,7 @@ impl Endpoint {
     /// Hands a packet to whoever watches its mailbox, on every link.
     pub(super) fn pass(&mut self, mailbox: &HarborId, packet: &[u8]) -> bool {
         let mut passed = false;
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             passed |= link.pass(mailbox, packet.to_vec());
         }
         passed

@@ -13,8 +13,9 @@ use crate::limits::MAX_PEERS;
 use crate::time::{Instant, UnixMillis};
 use crate::wire::Text;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::{string::String, vec::Vec};
+use litemap::LiteMap;
 
 /// How often presence is told while some member is not connected directly, ms.
 const ANNOUNCE_MS: u64 = 45_000;
@@ -110,9 +111,9 @@ pub struct Peering {
     me: DeviceId,
     session: Session,
     direct: bool,
-    peers: BTreeMap<DeviceId, Box<Peer>>,
-    announce_at: BTreeMap<TopicUid, Instant>,
-    by_rtc: BTreeMap<Rtc, DeviceId>,
+    peers: LiteMap<DeviceId, Box<Peer>>,
+    announce_at: LiteMap<TopicUid, Instant>,
+    by_rtc: LiteMap<Rtc, DeviceId>,
     next_rtc: Rtc,
     rng: Rng,
     events: VecDeque<Event>,
@@ -129,9 +130,9 @@ impl Peering {
             me,
             session,
             direct,
-            peers: BTreeMap::new(),
-            announce_at: BTreeMap::new(),
-            by_rtc: BTreeMap::new(),
+            peers: LiteMap::new(),
+            announce_at: LiteMap::new(),
+            by_rtc: LiteMap::new(),
             next_rtc: 0,
             rng,
             events: VecDeque::new(),
@@ -203,7 +204,7 @@ impl Peering {
     pub fn set_reachable(&mut self, topic: TopicUid, reachable: bool, now: Instant) {
         if !reachable {
             self.announce_at.remove(&topic);
-        } else if let alloc::collections::btree_map::Entry::Vacant(entry) = self.announce_at.entry(topic) {
+        } else if let litemap::Entry::Vacant(entry) = self.announce_at.entry(topic) {
             entry.insert(now);
         }
     }
@@ -218,7 +219,7 @@ impl Peering {
                 self.close(&device);
             }
         }
-        for at in self.announce_at.values_mut() {
+        for (_, at) in &mut self.announce_at {
             *at = now;
         }
     }

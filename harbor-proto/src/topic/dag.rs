@@ -10,8 +10,9 @@ use crate::id::{DeviceId, EndpointId, OpId, TopicUid};
 use crate::identity::DeviceCert;
 use crate::limits::MAX_LEAVES;
 use crate::time::UnixMillis;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::{sync::Arc, vec::Vec};
+use litemap::LiteMap;
 
 /// Operations one topic may have.
 pub const MAX_OPS: usize = 16_384;
@@ -77,19 +78,19 @@ struct Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dag {
     pub(super) nodes: Vec<Node>,
-    pub(super) by_id: BTreeMap<OpId, usize>,
+    pub(super) by_id: LiteMap<OpId, usize>,
     heads: BTreeSet<OpId>,
     /// Joining operations, leavings and removals, and changes of role, by whom they are about.
-    joins: BTreeMap<EndpointId, Vec<usize>>,
-    pub(super) leaves: BTreeMap<EndpointId, Vec<usize>>,
-    pub(super) roles: BTreeMap<EndpointId, Vec<usize>>,
+    joins: LiteMap<EndpointId, Vec<usize>>,
+    pub(super) leaves: LiteMap<EndpointId, Vec<usize>>,
+    pub(super) roles: LiteMap<EndpointId, Vec<usize>>,
     /// What needed an admin's right, by author.
-    pub(super) acts: BTreeMap<EndpointId, Vec<usize>>,
-    mints: BTreeMap<[u8; 32], Vec<usize>>,
-    pub(super) uses: BTreeMap<[u8; 32], Vec<usize>>,
-    pub(super) recalls: BTreeMap<[u8; 32], Vec<usize>>,
+    pub(super) acts: LiteMap<EndpointId, Vec<usize>>,
+    mints: LiteMap<[u8; 32], Vec<usize>>,
+    pub(super) uses: LiteMap<[u8; 32], Vec<usize>>,
+    pub(super) recalls: LiteMap<[u8; 32], Vec<usize>>,
     /// `Add`s by the `InviteUse` they name.
-    pub(super) adds: BTreeMap<OpId, Vec<usize>>,
+    pub(super) adds: LiteMap<OpId, Vec<usize>>,
     /// Operations that another, concurrent one may make void.
     pub(super) contested: BTreeSet<usize>,
 }
@@ -109,16 +110,16 @@ impl Dag {
         }
         let mut dag = Self {
             nodes: Vec::new(),
-            by_id: BTreeMap::new(),
+            by_id: LiteMap::new(),
             heads: BTreeSet::new(),
-            joins: BTreeMap::new(),
-            leaves: BTreeMap::new(),
-            roles: BTreeMap::new(),
-            acts: BTreeMap::new(),
-            mints: BTreeMap::new(),
-            uses: BTreeMap::new(),
-            recalls: BTreeMap::new(),
-            adds: BTreeMap::new(),
+            joins: LiteMap::new(),
+            leaves: LiteMap::new(),
+            roles: LiteMap::new(),
+            acts: LiteMap::new(),
+            mints: LiteMap::new(),
+            uses: LiteMap::new(),
+            recalls: LiteMap::new(),
+            adds: LiteMap::new(),
             contested: BTreeSet::new(),
         };
         let by = cert.identity;
@@ -204,12 +205,14 @@ impl Dag {
             let there = self.by_id.get(id).is_some_and(|at| past.has(*at) && is_use(*at));
             there && self.live(&self.adds, id, past).next().is_none()
         });
-        let roster = self.roster_of(counted);
+        let present = self.present(counted);
         let room = match self.kind() {
-            TopicKind::Room => roster.len() < MAX_LEAVES,
-            TopicKind::Dm => roster.leaves().iter().all(|leaf| leaf.role.is_admin()),
+            TopicKind::Room => present.len() < MAX_LEAVES,
+            TopicKind::Dm => {
+                present.iter().all(|(_, at)| self.joining(*at).is_some_and(|c| self.owns(&c.identity)))
+            }
         };
-        used && room && roster.get(&cert.device).is_none()
+        used && room && present.iter().all(|(device, _)| *device != cert.device)
     }
 
     fn push(&mut self, op: SignedOp, id: OpId, past: Places, standing: Standing) {
@@ -258,7 +261,7 @@ impl Dag {
 
     pub(super) fn live<'a, K: Ord>(
         &'a self,
-        index: &'a BTreeMap<K, Vec<usize>>,
+        index: &'a LiteMap<K, Vec<usize>>,
         key: &K,
         set: &'a Places,
     ) -> impl Iterator<Item = usize> + 'a {
@@ -335,22 +338,24 @@ impl Dag {
         Some(Leaf { device: cert.device, identity: cert.identity, cert, name, role, joined: node.id })
     }
 
+    /// Every device that is in, by DeviceID, with the operation by which it is.
+    fn present(&self, counted: &Places) -> Vec<(DeviceId, usize)> {
+        let joined = self.joins.keys().flat_map(|identity| self.joined(identity, counted));
+        let mut present: Vec<(DeviceId, usize)> = joined.map(|(at, device)| (device, at)).collect();
+        present.sort_unstable_by_key(|(device, at)| (*device, self.nodes[*at].id));
+        present.dedup_by_key(|(device, _)| *device);
+        present
+    }
+
     fn roster_of(&self, counted: &Places) -> Roster {
-        let mut found: BTreeMap<DeviceId, (usize, Role)> = BTreeMap::new();
-        for identity in self.joins.keys() {
-            let mut joined = self.joined(identity, counted).peekable();
-            if joined.peek().is_none() {
-                continue;
-            }
-            let (role, _) = self.role(identity, counted);
-            for (at, device) in joined {
-                let best = found.entry(device).or_insert((at, role));
-                if self.nodes[at].id < self.nodes[best.0].id {
-                    *best = (at, role);
-                }
-            }
-        }
-        Roster::new(found.into_values().filter_map(|(at, role)| self.leaf(at, role)).collect())
+        let present = self.present(counted);
+        let roles: LiteMap<EndpointId, Role> =
+            self.joins.keys().map(|id| (*id, self.role(id, counted).0)).collect();
+        let leaf = |at: usize| {
+            let identity = self.joining(at)?.identity;
+            self.leaf(at, roles.get(&identity).copied().unwrap_or(Role::Member))
+        };
+        Roster::new(present.into_iter().filter_map(|(_, at)| leaf(at)).collect())
     }
 
     /// Everything known that counts.

@@ -13,8 +13,9 @@ use crate::packet::{ContentKey, Header};
 use crate::time::UnixMillis;
 use crate::wire::Wire;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 /// How long keys and routing secrets are kept after something newer took their place, ms.
 pub const KEEP_MS: u64 = 30 * DAY_MS;
@@ -136,16 +137,16 @@ impl EpochRecord {
 pub(super) struct Keyring {
     uid: TopicUid,
     me: DeviceId,
-    epochs: BTreeMap<EpochId, Box<Entry>>,
+    epochs: LiteMap<EpochId, Box<Entry>>,
     routes: Vec<Route>,
     /// Which devices were given each routing secret (by its BLAKE3); follows from the opened epochs.
-    holders: BTreeMap<[u8; 32], BTreeSet<DeviceId>>,
+    holders: LiteMap<[u8; 32], BTreeSet<DeviceId>>,
     current: Option<EpochId>,
 }
 
 impl Keyring {
     pub(super) fn new(uid: TopicUid, me: DeviceId, routes: Vec<Route>) -> Self {
-        Self { uid, me, epochs: BTreeMap::new(), routes, holders: BTreeMap::new(), current: None }
+        Self { uid, me, epochs: LiteMap::new(), routes, holders: LiteMap::new(), current: None }
     }
 
     pub(super) fn routes(&self) -> &[Route] {
@@ -351,10 +352,10 @@ impl Keyring {
 
     /// The key a received header points to. Epochs whose ids begin alike are told apart by the commitment.
     pub(super) fn peek(&self, header: &Header) -> Result<OpenKey, KeyError> {
-        let mut low = [0; 32];
-        low[..8].copy_from_slice(&header.epoch);
+        let epochs = self.epochs.as_slice();
+        let low = epochs.partition_point(|(id, _)| id.0[..8] < header.epoch[..]);
         let mut why = KeyError::UnknownEpoch;
-        for (id, entry) in self.epochs.range(EpochId(low)..).take_while(|(id, _)| id.0[..8] == header.epoch) {
+        for (id, entry) in epochs[low..].iter().take_while(|(id, _)| id.0[..8] == header.epoch) {
             match &entry.open {
                 Some(open) => match self.peek_in(id, open, header) {
                     Err(error) => why = error,
@@ -506,7 +507,7 @@ impl Keyring {
         &mut self,
         record: EpochRecord,
         roster: &Roster,
-        chains: &mut BTreeMap<(EpochId, u16), Chain>,
+        chains: &LiteMap<(EpochId, u16), Chain>,
     ) -> bool {
         let id = record.header.id();
         let leaves: Vec<_> = roster.leaves().iter().map(|leaf| (leaf.device, leaf.identity)).collect();
@@ -517,7 +518,7 @@ impl Keyring {
                     Some(es) => Keys::Whole(es),
                     None => {
                         let found = (0..leaves.len())
-                            .map(|leaf| chains.remove(&(id, u16::try_from(leaf).unwrap_or(u16::MAX))));
+                            .map(|leaf| chains.get(&(id, u16::try_from(leaf).unwrap_or(u16::MAX))).cloned());
                         let Some(found) = found.collect() else { return false };
                         Keys::Chains(found)
                     }

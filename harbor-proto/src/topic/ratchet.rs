@@ -10,9 +10,9 @@ use crate::id::DeviceId;
 use crate::limits::{MAX_COUNTER, MAX_SKIPPED};
 use crate::packet::ContentKey;
 use crate::wire::{DecodeError, Reader, Wire};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
+use litemap::LiteMap;
 use zeroize::Zeroize;
 
 /// Why a place in a chain gives no key.
@@ -74,7 +74,7 @@ impl fmt::Debug for Peeked {
 pub struct Chain {
     ck: Secret,
     counter: u32,
-    skipped: BTreeMap<u32, Secret>,
+    skipped: LiteMap<u32, Secret>,
 }
 
 fn step(ck: &Secret) -> (Secret, Secret) {
@@ -91,7 +91,7 @@ impl Chain {
     /// The chain of `device` in the epoch of `es`.
     #[must_use]
     pub fn new(es: &Secret, device: &DeviceId) -> Self {
-        Self { ck: derive(Context::Chain, &[&es.0, &device.0]), counter: 0, skipped: BTreeMap::new() }
+        Self { ck: derive(Context::Chain, &[&es.0, &device.0]), counter: 0, skipped: LiteMap::new() }
     }
 
     /// The place after the last one used.
@@ -186,10 +186,10 @@ impl Wire for Chain {
         if counter > MAX_COUNTER || count > MAX_SKIPPED {
             return Err(DecodeError::Bad("chain"));
         }
-        let mut skipped = BTreeMap::new();
+        let mut skipped = LiteMap::new();
         for _ in 0..count {
             let at = u32::decode(r)?;
-            let in_order = skipped.last_key_value().is_none_or(|(last, _)| *last < at);
+            let in_order = skipped.last().is_none_or(|(last, _)| *last < at);
             if at >= counter || !in_order {
                 return Err(DecodeError::Bad("chain"));
             }

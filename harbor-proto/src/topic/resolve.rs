@@ -8,8 +8,8 @@ use super::dag::Dag;
 use super::ops::{OpBody, Role};
 use super::past::Places;
 use crate::id::{EndpointId, OpId};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 /// In this order: what needs all of several is the least of them, what needs one of several the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +20,7 @@ enum Verdict {
 }
 
 /// By place; what is not in it counts.
-type Verdicts = BTreeMap<usize, Verdict>;
+type Verdicts = LiteMap<usize, Verdict>;
 
 fn of(verdicts: &Verdicts, at: usize) -> Verdict {
     verdicts.get(&at).copied().unwrap_or(Verdict::Counts)
@@ -48,7 +48,7 @@ impl Dag {
     }
 
     /// One round; false when everything was decided before.
-    fn settle(&self, verdicts: &mut Verdicts, rivals: &BTreeMap<usize, Vec<usize>>) -> bool {
+    fn settle(&self, verdicts: &mut Verdicts, rivals: &LiteMap<usize, Vec<usize>>) -> bool {
         let open = verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Open);
         let open: Vec<usize> = open.map(|(at, _)| *at).collect();
         let mut decided = false;

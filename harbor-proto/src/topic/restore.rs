@@ -9,8 +9,8 @@ use super::records::{self, RecordChange, Shelf};
 use super::roster::Roster;
 use crate::id::DeviceId;
 use crate::wire::{List, Wire};
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
+use litemap::LiteMap;
 
 /// Version of all records of a topic.
 const VERSION: u8 = 1;
@@ -37,14 +37,14 @@ impl TopicLog {
     pub fn restore<'a>(
         records: impl IntoIterator<Item = (Shelf, &'a [u8], &'a [u8])>,
     ) -> Result<Self, BadRecords> {
-        let (mut topic, mut ops, mut epochs, mut waiting) = (None, BTreeMap::new(), Vec::new(), Vec::new());
-        let mut chains = BTreeMap::new();
+        let (mut topic, mut epochs, mut waiting) = (None, Vec::new(), Vec::new());
+        let (mut ops, mut chains): (LiteMap<_, Box<_>>, LiteMap<_, _>) = Default::default();
         for (shelf, key, value) in records {
             match (shelf, key.get(32)) {
                 (Shelf::Topic, _) => topic = TopicRecord::from_bytes(value).ok(),
                 (Shelf::Log, Some(&records::OP)) => {
                     let record = OpRecord::from_bytes(value).map_err(|_| BadRecords)?;
-                    ops.insert(record.place, record.op);
+                    ops.insert(record.place, Box::new(record.op));
                 }
                 (Shelf::Log, Some(&records::EPOCH)) => {
                     epochs.push(EpochRecord::from_bytes(value).map_err(|_| BadRecords)?);
@@ -58,7 +58,7 @@ impl TopicLog {
             }
         }
         let topic = topic.filter(|topic: &TopicRecord| topic.version == VERSION).ok_or(BadRecords)?;
-        let mut ops = ops.into_values();
+        let mut ops = ops.into_iter().map(|(_, op)| *op);
         let mut dag = Dag::new(ops.next().ok_or(BadRecords)?).map_err(|_| BadRecords)?;
         for op in ops {
             dag.insert_trusted(op).map_err(|_| BadRecords)?;
@@ -70,7 +70,7 @@ impl TopicLog {
                 true => log.dag.roster_at(&record.header().frontier).ok_or(BadRecords)?,
                 false => Roster::default(),
             };
-            if !log.ring.restore(record, &roster, &mut chains) {
+            if !log.ring.restore(record, &roster, &chains) {
                 return Err(BadRecords);
             }
         }

@@ -8,8 +8,8 @@ use crate::crypto::hash;
 use crate::id::TopicUid;
 use crate::wire::Wire;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 /// Objects that may wait in one topic; beyond, the one that waited longest goes.
 pub(super) const MAX_WAITING: usize = 1024;
@@ -32,13 +32,13 @@ struct Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Waiting {
     uid: TopicUid,
-    items: BTreeMap<u64, Box<Item>>,
+    items: LiteMap<u64, Box<Item>>,
     bytes: usize,
 }
 
 impl Waiting {
     pub(super) fn new(uid: TopicUid) -> Self {
-        Self { uid, items: BTreeMap::new(), bytes: 0 }
+        Self { uid, items: LiteMap::new(), bytes: 0 }
     }
 
     #[cfg(test)]
@@ -52,7 +52,7 @@ impl Waiting {
         if self.items.values().any(|item| item.hash == hash) {
             return;
         }
-        let place = self.items.last_key_value().map_or(0, |(last, _)| last + 1);
+        let place = self.items.last().map_or(0, |(last, _)| last + 1);
         let key = log_key(&self.uid, WAITING, &hash);
         self.bytes += bytes.len();
         self.items.insert(place, Box::new(Item { hash, size: bytes.len(), object: object.clone() }));

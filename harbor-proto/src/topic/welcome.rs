@@ -16,9 +16,9 @@ use crate::identity::{DeviceCert, DeviceSecrets, signed_bytes};
 use crate::limits::{HEARD_RANGES, MAX_LEAVES};
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List, Range, Reader, Wire};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
+use litemap::LiteMap;
 
 const PART_DOMAIN: &[u8] = b"harbor.v1 welcome part\0";
 /// Bytes of a welcome in one packet.
@@ -135,7 +135,7 @@ crate::wire_struct! {
 
 /// The pieces of a welcome as they come. In memory only: read a rendezvous mailbox from its beginning.
 #[derive(Clone, Debug, Default)]
-pub struct Pieces(BTreeMap<u16, WelcomePart>);
+pub struct Pieces(LiteMap<u16, WelcomePart>);
 
 /// What a welcome gave.
 #[derive(Debug)]

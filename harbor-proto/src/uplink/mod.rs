@@ -13,8 +13,9 @@ use crate::time::Instant;
 use crate::wire::Wire;
 use crate::wire::link::{Arrival, Cursor, LINK_VERSION, Refusal, Request, Slot, Tail, ToClient, ToNode};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::{sync::Arc, vec::Vec};
+use litemap::LiteMap;
 use mailbox::Mailbox;
 
 /// How long a node may take to say its first word, ms.
@@ -100,12 +101,12 @@ pub struct Uplink {
     online: bool,
     attempt: u32,
     rng: Rng,
-    mailboxes: BTreeMap<HarborId, Box<Mailbox>>,
-    slots: BTreeMap<Slot, HarborId>,
+    mailboxes: LiteMap<HarborId, Box<Mailbox>>,
+    slots: LiteMap<Slot, HarborId>,
     next_slot: Slot,
     next_request: Request,
-    stores: BTreeMap<Request, (Tag, HarborId)>,
-    pulls: BTreeMap<Request, HarborId>,
+    stores: LiteMap<Request, (Tag, HarborId)>,
+    pulls: LiteMap<Request, HarborId>,
     heard: Instant,
     pinged: bool,
     events: VecDeque<Event>,
@@ -120,12 +121,12 @@ impl Uplink {
             online: true,
             attempt: 0,
             rng,
-            mailboxes: BTreeMap::new(),
-            slots: BTreeMap::new(),
+            mailboxes: LiteMap::new(),
+            slots: LiteMap::new(),
             next_slot: 0,
             next_request: 0,
-            stores: BTreeMap::new(),
-            pulls: BTreeMap::new(),
+            stores: LiteMap::new(),
+            pulls: LiteMap::new(),
             heard: now,
             pinged: false,
             events: VecDeque::new(),
@@ -207,7 +208,7 @@ impl Uplink {
         self.slots.clear();
         self.stores.clear();
         self.pulls.clear();
-        for mailbox in self.mailboxes.values_mut() {
+        for (_, mailbox) in &mut self.mailboxes {
             mailbox.link_lost();
         }
         if was_up {
@@ -229,7 +230,7 @@ impl Uplink {
             };
             self.mailboxes.insert(id, mailbox);
         }
-        for mailbox in old.into_values() {
+        for (_, mailbox) in old {
             if let Some(slot) = mailbox.slot() {
                 self.slots.remove(&slot);
                 self.send(&ToNode::Shut { slot });

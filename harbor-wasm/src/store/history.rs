@@ -5,11 +5,11 @@
 use super::disk::{self, StoreError};
 use super::{MESSAGES, STATES, Store, place};
 use crate::Page;
-use crate::few::Few;
 use harbor_proto::endpoint::{Message, MessageState, OrderKey, Table};
 use harbor_proto::id::TopicUid;
 use harbor_proto::wire::Wire;
 use idb::CursorDirection;
+use litemap::LiteMap;
 
 /// Most messages in one page.
 const MAX_PAGE: u32 = 200;
@@ -35,7 +35,7 @@ impl Store {
             None => disk::between(&start, false, &stop)?,
         };
         let rows = tx.page(MESSAGES, range, limit).await?;
-        let mut states = Few::default();
+        let mut states = LiteMap::default();
         if let Some((first, _)) = rows.first() {
             let from = place(Table::State, &first[1..]);
             let range = disk::between(&from, false, &end(Table::State))?;
@@ -52,7 +52,7 @@ impl Store {
         &self,
         key: &[u8],
         sealed: &[u8],
-        states: &Few<Vec<u8>, Vec<u8>>,
+        states: &LiteMap<Vec<u8>, Vec<u8>>,
     ) -> Result<Message, StoreError> {
         let key = &key[1..];
         let value = self.unseal(Table::Message, key, sealed)?;

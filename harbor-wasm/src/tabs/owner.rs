@@ -4,9 +4,9 @@ use super::note::{Note, Outcome, TabId};
 use super::{Role, Tabs, command_error};
 use crate::browser;
 use crate::drive::{Drive, Said, Stop, Surroundings};
-use crate::few::Few;
 use crate::store::StoreError;
 use harbor_proto::endpoint::{Command, CommandError, CommandId, Reply};
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ pub(super) struct Owner {
 #[derive(Default)]
 struct Commands {
     next: Cell<u64>,
-    from: RefCell<Few<CommandId, (TabId, u64)>>,
+    from: RefCell<LiteMap<CommandId, (TabId, u64)>>,
 }
 
 type Open = Rc<Commands>;
@@ -132,7 +132,7 @@ impl Tabs {
             Stop::Storage(why) => command_error(why),
             Stop::Crashed => CommandError::Crashed,
         };
-        for (tab, id) in open.from.take().into_values() {
+        for (_, (tab, id)) in open.from.take() {
             self.answer(tab, id, Err(error));
         }
         if why == Stop::Crashed {

@@ -153,6 +153,22 @@ async fn erased_under_the_page_is_storage_lost() {
     assert_eq!(asks(&one).await, Err(CommandError::StorageLost));
 }
 
+#[wasm_bindgen_test]
+async fn every_tab_hears_that_all_is_erased_and_leaves() {
+    let ns = fresh_namespace();
+    let (one, two) = (tab(&ns, persists).await, tab(&ns, persists).await);
+    assert_eq!(asks(&two).await, Ok(Reply::Done));
+    Client::erase(&ns).await.unwrap();
+    one.erased().await;
+    two.erased().await;
+    assert_eq!(
+        (asks(&one).await, asks(&two).await),
+        (Err(CommandError::Crashed), Err(CommandError::Crashed))
+    );
+    let fresh = Client::open(options(&ns)).await.unwrap();
+    assert_eq!(fresh.request(Command::Profile).await, Ok(Reply::Profile { profile: None }));
+}
+
 /// The real endpoint with no node to reach.
 #[wasm_bindgen_test]
 async fn the_endpoint_comes_back_with_its_topics_and_messages() {

@@ -1,10 +1,15 @@
 //! The browser around the page: the few things that neither Leptos nor the client does.
 
 use super::when::Local;
-use js_sys::{Date, Function, Promise, Reflect};
+use js_sys::{Array, Date, Function, Promise, Reflect};
 use std::future::Future;
+use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
+
+/// How the names of all that this page keeps begin, in `localStorage` and among the caches of `sw.js`.
+const OURS: &str = "harbor-";
 
 fn window() -> web_sys::Window {
     web_sys::window().expect("main returned where there is no window")
@@ -113,6 +118,53 @@ pub(crate) fn remember(key: &str, value: &str) {
 
 pub(crate) fn recall(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
+}
+
+/// Forgets what the page keeps beside the database: what was chosen about its looks, and its own files. The files say
+/// nothing about a person, and without a network the page could not open again: then they stay.
+pub(crate) async fn forget_all() {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let count = storage.length().unwrap_or(0);
+        let keys: Vec<String> = (0..count).filter_map(|at| storage.key(at).ok().flatten()).collect();
+        for key in keys.iter().filter(|key| key.starts_with(OURS)) {
+            let _ = storage.remove_item(key);
+        }
+    }
+    let Ok(caches) = window().caches() else { return };
+    if is_online()
+        && let Ok(names) = JsFuture::from(caches.keys()).await
+    {
+        for name in Array::from(&names).iter().filter_map(|name| name.as_string()) {
+            if name.starts_with(OURS) {
+                let _ = JsFuture::from(caches.delete(&name)).await;
+            }
+        }
+    }
+}
+
+/// `text`, kept by the browser.
+pub(crate) fn blob(text: &str) -> Option<Blob> {
+    Blob::new_with_str_sequence(&Array::of1(&text.into())).ok()
+}
+
+/// Saves `parts` as one file, as a click on a download link does.
+pub(crate) fn save(name: &str, kind: &str, parts: &[Blob]) -> Option<()> {
+    let bag = BlobPropertyBag::new();
+    bag.set_type(kind);
+    let whole = Blob::new_with_blob_sequence_and_options(&parts.iter().collect::<Array>(), &bag).ok()?;
+    let url = Url::create_object_url_with_blob(&whole).ok()?;
+    let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
+    link.set_href(&url);
+    link.set_download(name);
+    link.click();
+    // Some browsers read the file only after the click has returned.
+    leptos::prelude::set_timeout(move || drop(Url::revoke_object_url(&url)), Duration::from_secs(60));
+    Some(())
+}
+
+/// Opens the page as if for the first time.
+pub(crate) fn start_anew() {
+    let _ = window().location().replace("/");
 }
 
 /// Sets or removes `data-<name>` of the root element.

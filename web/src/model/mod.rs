@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod chat;
+pub(crate) mod export;
 pub(crate) mod lines;
 pub(crate) mod linkify;
 pub(crate) mod look;
@@ -40,6 +41,10 @@ pub(crate) enum Phase {
     Ready,
     /// It cannot start; the code of why.
     Fatal(&'static str),
+    /// Everything on this device is being erased.
+    Erasing,
+    /// It has ended; the sentence to show.
+    Over(&'static str),
 }
 
 /// What a command of a person came to: the value, or the sentence to show.
@@ -138,10 +143,36 @@ impl App {
             Err(error) => return self.phase.set(Phase::Fatal(error.code())),
         };
         let subscription = client.subscribe(move |event| self.on_event(event));
+        spawn_local(self.until_erased(client.clone()));
         self.client.set_value(Some((client, subscription)));
         if let Err(error) = self.load().await {
             self.phase.set(Phase::Fatal(error.code()));
         }
+    }
+
+    /// When another tab erases everything, this one forgets what it shows and says so.
+    async fn until_erased(self, client: Client) {
+        client.erased().await;
+        if self.phase.get_untracked() == Phase::Erasing {
+            return;
+        }
+        self.phase.set(Phase::Over(text::erase::ELSEWHERE));
+        self.client.set_value(None);
+        self.profile.set(None);
+        self.topics.set(Topics::new());
+        self.status.set(None);
+        self.drafts.set_value(BTreeMap::new());
+    }
+
+    /// Erases identity, keys and history from this device, also when they cannot be read, and starts anew.
+    pub(crate) async fn erase(self) {
+        self.phase.set(Phase::Erasing);
+        if Client::erase(&Options::default().namespace).await.is_err() {
+            return self.phase.set(Phase::Over(text::erase::FAILED));
+        }
+        browser::forget_all().await;
+        // What is still in this page's memory goes with the page.
+        browser::start_anew();
     }
 
     async fn load(self) -> Result<(), CommandError> {

@@ -78,6 +78,20 @@ pub(crate) fn clock(at: Local) -> String {
     at.clock()
 }
 
+/// A moment to the minute, sorted as it is read.
+pub(crate) fn stamp(at: Local) -> String {
+    let (year, month, day) = at.date();
+    format!("{year:04}-{month:02}-{day:02} {}", at.clock())
+}
+
+/// A moment as ISO 8601 writes it, in UTC.
+pub(crate) fn iso(unix_ms: u64) -> String {
+    let at = Local::new(unix_ms, 0);
+    let (year, month, day) = at.date();
+    let ms = at.ms.rem_euclid(60_000);
+    format!("{year:04}-{month:02}-{day:02}T{}:{:02}.{:03}Z", at.clock(), ms / 1000, ms % 1000)
+}
+
 /// A moment in full, for tooltips and for when an invite ends.
 pub(crate) fn full(at: Local, now: Local) -> String {
     let day = match now.day() - at.day() {
@@ -151,6 +165,13 @@ mod tests {
         assert_eq!(clock(tokyo(NOW)), "19:00");
         assert_eq!(tokyo(NOW + 5 * HOUR).day(), utc(NOW).day() + 1);
         assert_eq!(Local::new(0, 480).date(), (1969, 12, 31));
+    }
+
+    #[test]
+    fn files_have_moments_that_programs_read() {
+        assert_eq!(iso(NOW + 61_007), "2026-11-21T10:01:01.007Z");
+        assert_eq!(iso(u64::MAX), "9999-12-31T23:59:59.000Z");
+        assert_eq!(stamp(utc(NOW)), "2026-11-21 10:00");
     }
 
     #[test]

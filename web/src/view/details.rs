@@ -2,6 +2,7 @@
 
 use super::avatar;
 use super::dialog::{Confirm, Dialog};
+use super::export::Export;
 use super::icon::{self, icon};
 use super::path;
 use super::person::Person;
@@ -60,6 +61,7 @@ pub(crate) fn Details(
                     {t.invites.iter().map(|i| invite(i, uid)).collect_view()}
                 </ul>
             })}
+            <Export topic/>
             <div class="ways-out">
                 <Show when=active>
                     <button class="button" type="button" data-testid="leave-button" on:click=move |_| asking.set(Some(Asking::Leave))>

@@ -120,7 +120,7 @@ fn meta(chat: Chat, signal: ArcRwSignal<Message>, mine: bool) -> impl IntoView {
                 let failed = s == State::Failed;
                 view! {
                     <span class=format!("state {}", state_name(s)) data-testid="message-state">
-                        {icon(state_icon(s))}<span class="word">{state_words(s)}</span>
+                        {icon(state_icon(s))}<span class="word">{text::message::state(s)}</span>
                     </span>
                     {
                         let seq = seq.clone();
@@ -158,15 +158,5 @@ fn state_icon(state: State) -> Icon {
         State::Stored { .. } => icon::NODE,
         State::Delivered => icon::CHECKS,
         State::Failed => icon::ALERT,
-    }
-}
-
-fn state_words(state: State) -> String {
-    match state {
-        State::Queued => text::message::QUEUED.into(),
-        State::Sending => text::message::SENDING.into(),
-        State::Stored { nodes } => text::message::stored(nodes),
-        State::Delivered => text::message::DELIVERED.into(),
-        State::Failed => text::message::FAILED.into(),
     }
 }

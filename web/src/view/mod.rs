@@ -7,6 +7,8 @@ mod chat;
 mod composer;
 mod details;
 mod dialog;
+mod erase;
+mod export;
 mod icon;
 mod invite;
 mod join;
@@ -35,6 +37,8 @@ pub(crate) fn mount() {
 enum Screen {
     Opening,
     Fatal(&'static str),
+    Erasing,
+    Over(&'static str),
     Start,
     Join,
     Main,
@@ -44,6 +48,8 @@ fn screen(app: App) -> Screen {
     match (app.phase.get(), app.route.get()) {
         (Phase::Opening, _) => Screen::Opening,
         (Phase::Fatal(code), _) => Screen::Fatal(code),
+        (Phase::Erasing, _) => Screen::Erasing,
+        (Phase::Over(sentence), _) => Screen::Over(sentence),
         (_, Route::Join(_)) => Screen::Join,
         (Phase::Naming, _) => Screen::Start,
         (Phase::Ready, _) => Screen::Main,
@@ -60,6 +66,8 @@ fn Root() -> impl IntoView {
         {move || match screen.get() {
             Screen::Opening => view! { <p class="opening">{text::OPENING}</p> }.into_any(),
             Screen::Fatal(code) => view! { <Fatal code/> }.into_any(),
+            Screen::Erasing => view! { <erase::Erasing/> }.into_any(),
+            Screen::Over(sentence) => view! { <erase::Over sentence/> }.into_any(),
             Screen::Start => view! { <start::Start/> }.into_any(),
             Screen::Join => view! { <join::Join/> }.into_any(),
             Screen::Main => view! { <Main/> }.into_any(),
@@ -125,7 +133,10 @@ fn Fatal(code: &'static str) -> impl IntoView {
                 <start::Brand/>
                 <h1>{text::fatal::HEADING}</h1>
                 <p class="error" role="alert" data-testid="error-text" data-code=code>{sentence(code)}</p>
-                <button class="button" on:click=|_| browser::reload()>{text::RELOAD}</button>
+                <div class="actions start">
+                    <button class="button" on:click=|_| browser::reload()>{text::RELOAD}</button>
+                    {(code == "storage_lost").then(|| view! { <erase::Erase/> })}
+                </div>
             </section>
         </main>
     }

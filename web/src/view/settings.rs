@@ -1,5 +1,6 @@
 //! The few things there are to choose.
 
+use super::erase::EraseAll;
 use super::icon::{self, icon};
 use super::start::Wrong;
 use crate::model::{app, look, theme};
@@ -32,6 +33,7 @@ pub(crate) fn Settings() -> impl IntoView {
                 <Look/>
                 <Security/>
                 <Connection/>
+                <EraseAll/>
             </div>
         </section>
     }
