@@ -5,7 +5,7 @@
 use super::when::{self, Local};
 use super::{App, Outcome, browser, look, name_or, said, title_of};
 use crate::text;
-use harbor_wasm::proto::endpoint::{Format, Message, Path, State, Topic, TopicKind, TopicState};
+use harbor_wasm::proto::endpoint::{Format, Message, Path, Role, State, Topic, TopicKind, TopicState};
 use html_escape::encode_safe;
 use serde::Serialize;
 use std::fmt::Write;
@@ -90,7 +90,7 @@ struct Person<'a> {
     id: String,
     name: &'a str,
     me: bool,
-    admin: bool,
+    role: &'static str,
     verified: bool,
 }
 
@@ -117,7 +117,11 @@ fn json_head(topic: &Topic, now: u64) -> String {
         id: look::hex(m.id.as_bytes()),
         name: m.name.as_str(),
         me: m.me,
-        admin: m.admin,
+        role: match m.role {
+            Role::Owner => "owner",
+            Role::Admin => "admin",
+            Role::Member => "member",
+        },
         verified: m.verified,
     });
     let conversation = Conversation {
@@ -295,7 +299,7 @@ mod tests {
             id: EndpointId([4; 32]),
             name: Text::new("<i>Ana").unwrap(),
             me: true,
-            admin: true,
+            role: Role::Owner,
             verified: false,
             path: Path::Direct,
         };
@@ -306,6 +310,7 @@ mod tests {
             state: TopicState::Active,
             admin: true,
             members: List::first([member]),
+            invites: List::default(),
             unread: 0,
             missing: 2,
             last: None,
