@@ -1,4 +1,4 @@
-// `npm run bench -- stores|connections|pass|channel|weight [--quick]`: one measurement against others, in one run.
+// `npm run bench -- stores|connections|pass|group|channel|weight [--quick]`: one measurement against others, in one run.
 // `--slow-disk` gives `stores` a disk whose syncs take 4.2 ms, as on the machine the goals were set on.
 // Builds what is missing; prints Markdown for docs/benchmarks.md.
 import { existsSync } from "node:fs";
@@ -11,7 +11,7 @@ import { npm } from "../scripts/tools.mjs";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** Measured by the Rust program, which starts the servers. */
-const SERVER = ["stores", "connections", "pass"];
+const SERVER = ["stores", "connections", "pass", "group"];
 /** Measured in Chromium. */
 const BROWSER = ["channel", "weight"];
 
@@ -58,7 +58,7 @@ await runMain(async () => {
     introduce(what);
     return measure({ quick: rest.includes("--quick") });
   }
-  const env = { HARBOR_BIN: await ensureNode() };
+  const env = what === "group" ? {} : { HARBOR_BIN: await ensureNode() };
   const manifest = path.join(HERE, "Cargo.toml");
   await must("The bench could not be built", "cargo", ["build", "--release", "--locked", "--quiet", "--manifest-path", manifest]);
   introduce(what);

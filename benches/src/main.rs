@@ -1,12 +1,14 @@
-//! Harbor's node measured against others, all in one run. `npm run bench -- stores|connections|pass`; the page
-//! and the package are measured by the scripts beside this.
+//! Harbor's node and its groups measured against others, all in one run. `npm run bench --
+//! stores|connections|pass|group`; the page and the package are measured by the scripts beside this.
 //!
 //! Each bench checks what it moved, and prints Markdown.
 
 mod connections;
 mod disk;
 mod figures;
+mod group;
 mod link;
+mod mls;
 mod pass;
 mod process;
 mod socket;
@@ -19,10 +21,11 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("stores") => stores::run(if quick { 0.05 } else { 1.0 }),
         Some("connections") => connections::run(if quick { 500 } else { 8000 }),
+        Some("group") => group::run(if quick { 50 } else { 1000 }),
         Some("pass") if quick => pass::run(0.5, 1),
         Some("pass") => pass::run(4.0, 3),
         _ => {
-            eprintln!("usage: harbor-benches stores|connections|pass [--quick]");
+            eprintln!("usage: harbor-benches stores|connections|pass|group [--quick]");
             std::process::exit(2);
         }
     }
