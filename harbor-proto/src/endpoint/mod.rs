@@ -3,6 +3,7 @@
 //! Spec: docs/spec/ as a whole. One call takes one fact; everything it changes is persisted in one
 //! transaction, and everything it sends comes after.
 
+mod amend;
 mod api;
 mod commands;
 mod contacts;
@@ -24,7 +25,7 @@ pub use direct::DirectFrame;
 pub use restore::RestoreError;
 
 use crate::crypto::rng::Rng;
-use crate::id::{DeviceId, EndpointId, HarborId, PacketId, TopicUid};
+use crate::id::{DeviceId, EndpointId, HarborId, MessageId, PacketId, TopicUid};
 use crate::identity::DeviceSecrets;
 use crate::machine::Machine;
 use crate::peering::Peering;
@@ -34,6 +35,7 @@ use crate::uplink::{Tag, Uplink};
 use crate::wire::Wire;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use amend::Asked;
 use conversation::Conversation;
 use doors::Door;
 use mail::Mail;
@@ -106,6 +108,10 @@ pub struct Endpoint {
     /// Devices whose direct connection left something unacknowledged, and since when nothing came over it.
     silent: BTreeMap<DeviceId, Instant>,
     timers: BTreeMap<Timer, Instant>,
+    /// Messages being looked up, and the commands that wait for one.
+    looks: BTreeMap<(TopicUid, MessageId), LookId>,
+    asked: BTreeMap<(TopicUid, MessageId), Vec<Asked>>,
+    next_look: u64,
     /// Conversations to dispatch, and those whose view changed.
     dirty: BTreeSet<TopicUid>,
     changed: BTreeSet<TopicUid>,
@@ -136,6 +142,7 @@ impl Machine for Endpoint {
             Input::RtcUp { rtc } => self.with_peering(|p, _| p.rtc_up(rtc.0)),
             Input::RtcDown { rtc } => self.with_peering(|p, now| p.rtc_down(rtc.0, now)),
             Input::RtcFrame { rtc, bytes } => self.on_direct_frame(rtc, &bytes),
+            Input::Found { look, topic, id, message } => self.on_found(look, &topic, id, message.map(|m| *m)),
             Input::Solved { stamp, nonce } => self.on_solved(stamp, nonce),
         }
         self.settle();
@@ -183,6 +190,7 @@ impl Endpoint {
         if !self.running {
             self.running = true;
             self.start_peering();
+            self.look_again();
         }
         self.timers.insert(Timer::Upkeep, self.now);
         self.handle_due_upkeep();

@@ -49,6 +49,38 @@ pub(crate) fn random_ref() -> [u8; 16] {
     bytes
 }
 
+/// A CSS position beside `element`, on the side where the window has more room.
+pub(crate) fn beside(element: &web_sys::Element) -> String {
+    let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
+    let (width, height) = (size(window().inner_width()), size(window().inner_height()));
+    let rect = element.get_bounding_client_rect();
+    let (x, from_left) = (rect.left() + rect.width() / 2.0, rect.right());
+    let across = if x > width / 2.0 {
+        format!("right:{}px", (width - from_left).max(8.0))
+    } else {
+        format!("left:{}px", rect.left().max(8.0))
+    };
+    let down = if rect.top() > height / 2.0 {
+        format!("bottom:{}px", height - rect.top() + 4.0)
+    } else {
+        format!("top:{}px", rect.bottom() + 4.0)
+    };
+    format!("{across};{down}")
+}
+
+/// Brings the first element that `selector` names to the middle of its scroller.
+pub(crate) fn scroll_to(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector) {
+        let options = js_sys::Object::new();
+        let _ = Reflect::set(&options, &"block".into(), &"center".into());
+        let scroll =
+            Reflect::get(&element, &"scrollIntoView".into()).ok().and_then(|f| f.dyn_into::<Function>().ok());
+        if let Some(scroll) = scroll {
+            let _ = scroll.call1(&element, &options);
+        }
+    }
+}
+
 pub(crate) fn is_visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
 }

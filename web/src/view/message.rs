@@ -1,13 +1,17 @@
 //! One message.
 
+use super::actions::Actions;
 use super::avatar;
 use super::icon::{self, Icon, icon};
 use super::path;
 use crate::model::chat::{Chat, Row};
 use crate::model::linkify::{Piece, linkify};
-use crate::model::{app, browser, name_or, when};
+use crate::model::{app, browser, look, name_or, when};
 use crate::text;
 use harbor_wasm::proto::endpoint::{Format, Message, State};
+use harbor_wasm::proto::id::{EndpointId, MessageId};
+use harbor_wasm::proto::limits::MAX_EMOJI;
+use harbor_wasm::proto::wire::Text;
 use leptos::prelude::*;
 
 /// Where a message stands among its neighbours.
@@ -21,9 +25,9 @@ pub(crate) struct Shape {
     pub(crate) named: bool,
 }
 
-pub(crate) fn message(chat: Chat, row: &Row, shape: Shape) -> AnyView {
+pub(crate) fn message(chat: Chat, row: &Row, shape: Shape, actions: Actions) -> AnyView {
     let signal = row.message.clone();
-    let key = crate::model::look::hex(&row.key);
+    let key = look::hex(&row.key);
     if row.notice {
         return view! {
             <li class="notice" data-key=key data-testid="notice">{body(&signal.get_untracked())}</li>
@@ -46,6 +50,12 @@ pub(crate) fn message(chat: Chat, row: &Row, shape: Shape) -> AnyView {
         let m = signal.clone();
         move || m.with(|m| m.seq)
     };
+    let deleted = {
+        let m = signal.clone();
+        move || m.with(Message::is_deleted)
+    };
+    let (gone, shown, reacted) = (deleted.clone(), signal.clone(), signal.clone());
+    let answers = first.reply_to;
     view! {
         <li
             class="row"
@@ -53,6 +63,7 @@ pub(crate) fn message(chat: Chat, row: &Row, shape: Shape) -> AnyView {
             class:first=shape.first
             class:last=shape.last
             class:named=named
+            class:deleted=deleted
             data-key=key
             data-testid="message"
             data-mine=if mine { "true" } else { "false" }
@@ -63,22 +74,90 @@ pub(crate) fn message(chat: Chat, row: &Row, shape: Shape) -> AnyView {
             {(named && shape.first).then(|| avatar::person(&author, row.author.as_bytes()))}
             <div class="bubble">
                 {if named && shape.first {
-                    view! { <p class=format!("author ink-{}", crate::model::look::hue(row.author.as_bytes())) dir="auto">{author.clone()}</p> }.into_any()
+                    view! { <p class=format!("author ink-{}", look::hue(row.author.as_bytes())) dir="auto">{author.clone()}</p> }.into_any()
                 } else {
                     // Who is heard by a screen reader even where a look at the shape tells it.
                     let who = if mine { text::YOU.to_owned() } else { author.clone() };
                     view! { <span class="unseen">{who}": "</span> }.into_any()
                 }}
-                <p class="body" dir="auto" data-testid="message-body">{body(&first)}</p>
-                {meta(chat, signal, mine)}
+                {answers.map(|id| move || (!gone()).then(|| quote(chat, id)))}
+                <p class="body" dir="auto" data-testid="message-body">{move || shown.with(body)}</p>
+                {meta(chat, signal.clone(), mine)}
             </div>
+            {actions.button(row)}
+            {move || reacted.with(|m| chips(chat, m))}
         </li>
     }
     .into_any()
 }
 
+/// What the message answers.
+fn quote(chat: Chat, id: MessageId) -> impl IntoView {
+    let quoted = chat.quote(id);
+    view! {
+        <button
+            class="quote"
+            type="button"
+            title=text::message::GO_TO_QUOTE
+            data-testid="quote"
+            on:click=move |_| {
+                if let Some(row) = chat.row(id) {
+                    browser::scroll_to(&format!("[data-key=\"{}\"]", look::hex(&row.key)));
+                }
+            }
+        >
+            {move || match quoted.get() {
+                Some(m) => {
+                    let who = m.with(|m| if m.mine { text::YOU.to_owned() } else { name_or(&m.author_name, text::SOMEONE) });
+                    view! { <b dir="auto">{who}</b><span dir="auto">{m.with(excerpt)}</span> }.into_any()
+                }
+                None => view! { <span>{text::message::QUOTE_GONE}</span> }.into_any(),
+            }}
+        </button>
+    }
+}
+
+/// A message in a line.
+pub(crate) fn excerpt(message: &Message) -> String {
+    match message.format {
+        _ if message.is_deleted() => text::message::DELETED.into(),
+        Format::Bytes => text::message::BYTES.into(),
+        _ => look::preview(&String::from_utf8_lossy(&message.body), 120),
+    }
+}
+
+/// The reactions under a message; a click puts the own one there or takes it away.
+fn chips(chat: Chat, message: &Message) -> Option<AnyView> {
+    let reactions = message.reactions();
+    if reactions.is_empty() {
+        return None;
+    }
+    let me = app().profile.with_untracked(|p| p.as_ref().map(|p| p.id)).unwrap_or_default();
+    let chip = |(emoji, who): (Text<MAX_EMOJI>, Vec<EndpointId>)| {
+        let (own, n, message) = (who.contains(&me), who.len(), message.clone());
+        let shown = look::clean(emoji.as_str());
+        view! {
+            <button
+                class="chip"
+                class:own=own
+                type="button"
+                aria-pressed=if own { "true" } else { "false" }
+                aria-label=text::message::reacted(&shown, n, own)
+                data-testid="reaction"
+                on:click=move |_| chat.react(&message, emoji.as_str())
+            >
+                <bdi>{shown.clone()}</bdi>{n}
+            </button>
+        }
+    };
+    Some(view! { <div class="chips">{reactions.into_iter().map(chip).collect_view()}</div> }.into_any())
+}
+
 /// What was written, as text and links; never as markup.
 fn body(message: &Message) -> AnyView {
+    if message.is_deleted() {
+        return view! { <em>{text::message::DELETED}</em> }.into_any();
+    }
     if message.format == Format::Bytes {
         return view! { <em>{text::message::BYTES}</em> }.into_any();
     }
@@ -107,9 +186,16 @@ fn meta(chat: Chat, signal: ArcRwSignal<Message>, mine: bool) -> impl IntoView {
         let m = signal.clone();
         move || m.with(|m| m.path.filter(|_| !is_under_way(m.state)))
     };
+    let edited = {
+        let m = signal.clone();
+        move || m.with(Message::edited_at)
+    };
     let seq = move || signal.with(|m| m.seq);
     view! {
         <div class="meta">
+            {move || edited().map(|at| view! {
+                <span title=when::full(browser::local(at.0), browser::local(app.now.get())) data-testid="edited">{text::message::EDITED}</span>
+            })}
             <time title=move || when::full(at, browser::local(app.now.get()))>{when::clock(at)}</time>
             {move || path().map(|p| view! {
                 <span class=format!("via {}", path::name(p)) title=path::was(p)>

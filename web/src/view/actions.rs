@@ -1,0 +1,115 @@
+//! What can be done with a message: one menu for all of them, the browser's own popover.
+
+use super::dialog::Confirm;
+use super::icon::{self, Icon, icon};
+use crate::model::browser;
+use crate::model::chat::{Chat, Mode, Row};
+use crate::text;
+use harbor_wasm::proto::endpoint::{Format, Message};
+use harbor_wasm::proto::id::MessageId;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+/// Reactions offered.
+const EMOJI: [&str; 6] = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
+const ID: &str = "actions";
+
+/// The menu of a conversation's messages. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Actions {
+    chat: Chat,
+    /// The message it is open for.
+    on: RwSignal<Option<ArcRwSignal<Message>>>,
+    /// Where it opens: a CSS position.
+    place: RwSignal<String>,
+    deleting: RwSignal<Option<MessageId>>,
+}
+
+impl Actions {
+    pub(crate) fn new(chat: Chat) -> Self {
+        let (on, place, deleting) = (RwSignal::new(None), RwSignal::new(String::new()), RwSignal::new(None));
+        Self { chat, on, place, deleting }
+    }
+
+    /// Opens the menu for a row; there while something can be done with its message.
+    pub(crate) fn button(self, row: &Row) -> impl IntoView + use<> {
+        let signal = row.message.clone();
+        let shown = signal.clone();
+        // Before the client has taken it, a message has no name to call it by.
+        let able = move || shown.with(|m| m.id != MessageId::default() && !m.is_deleted());
+        move || {
+            let signal = signal.clone();
+            able().then(|| view! {
+                <button
+                    class="act"
+                    type="button"
+                    popovertarget=ID
+                    aria-label=text::message::ACTIONS
+                    title=text::message::ACTIONS
+                    data-testid="message-actions"
+                    on:click=move |event| {
+                        let button = event.current_target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
+                        if let Some(button) = button {
+                            self.place.set(browser::beside(&button));
+                        }
+                        self.on.set(Some(signal.clone()));
+                    }
+                >
+                    {icon(icon::MORE)}
+                </button>
+            })
+        }
+    }
+
+    /// The menu itself, and the question before a deletion.
+    pub(crate) fn menu(self) -> impl IntoView {
+        let chat = self.chat;
+        view! {
+            <div class="actions-menu" id=ID popover="auto" role="group" aria-label=text::message::ACTIONS style=move || self.place.get() data-testid="actions-menu">
+                {move || self.on.get().map(|signal| {
+                    let message = signal.get_untracked();
+                    let editable = message.mine && message.format == Format::Text;
+                    let (mine, id) = (message.mine, message.id);
+                    let (to_reply, to_edit) = (signal.clone(), signal.clone());
+                    view! {
+                        <div class="emoji">
+                            {EMOJI.map(|emoji| {
+                                let signal = signal.clone();
+                                let react = move |_| signal.with_untracked(|m| chat.react(m, emoji));
+                                view! {
+                                    <button type="button" popovertarget=ID popovertargetaction="hide" aria-label=format!("{} {emoji}", text::message::REACT) on:click=react>
+                                        {emoji}
+                                    </button>
+                                }
+                            })}
+                        </div>
+                        {item(icon::REPLY, text::message::REPLY, "reply", move || chat.mode.set(Some(Mode::Reply(to_reply.clone()))))}
+                        {editable.then(|| item(icon::EDIT, text::message::EDIT, "edit", move || chat.mode.set(Some(Mode::Edit(to_edit.clone())))))}
+                        {mine.then(|| item(icon::DELETE, text::message::DELETE, "delete", move || self.deleting.set(Some(id))))}
+                    }
+                })}
+            </div>
+            {move || self.deleting.get().map(|id| view! {
+                <Confirm
+                    question=text::message::DELETE_ASK
+                    hint=text::message::DELETE_HINT
+                    yes=text::message::DELETE
+                    testid="delete-confirm"
+                    confirm=move || {
+                        chat.delete(id);
+                        self.deleting.set(None);
+                    }
+                    close=move || self.deleting.set(None)
+                />
+            })}
+        }
+    }
+}
+
+fn item(symbol: Icon, words: &'static str, testid: &'static str, act: impl Fn() + 'static) -> impl IntoView {
+    view! {
+        <button class="action" class:danger=words == text::message::DELETE type="button" popovertarget=ID popovertargetaction="hide" data-testid=format!("action-{testid}") on:click=move |_| act()>
+            {icon(symbol)}{words}
+        </button>
+    }
+}
