@@ -49,23 +49,20 @@ pub(crate) fn random_ref() -> [u8; 16] {
     bytes
 }
 
-/// A CSS position beside `element`, on the side where the window has more room.
+/// The `inset` of something beside `element`, on the side where the window has more room.
 pub(crate) fn beside(element: &web_sys::Element) -> String {
     let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
     let (width, height) = (size(window().inner_width()), size(window().inner_height()));
     let rect = element.get_bounding_client_rect();
-    let (x, from_left) = (rect.left() + rect.width() / 2.0, rect.right());
-    let across = if x > width / 2.0 {
-        format!("right:{}px", (width - from_left).max(8.0))
-    } else {
-        format!("left:{}px", rect.left().max(8.0))
+    let (left, right) = match rect.left() > width / 2.0 {
+        true => ("auto".to_owned(), format!("{}px", (width - rect.right()).max(8.0))),
+        false => (format!("{}px", rect.left().max(8.0)), "auto".to_owned()),
     };
-    let down = if rect.top() > height / 2.0 {
-        format!("bottom:{}px", height - rect.top() + 4.0)
-    } else {
-        format!("top:{}px", rect.bottom() + 4.0)
+    let (top, bottom) = match rect.top() > height / 2.0 {
+        true => ("auto".to_owned(), format!("{}px", height - rect.top() + 4.0)),
+        false => (format!("{}px", rect.bottom() + 4.0), "auto".to_owned()),
     };
-    format!("{across};{down}")
+    format!("{top} {right} {bottom} {left}")
 }
 
 /// Brings the first element that `selector` names to the middle of its scroller.

@@ -20,7 +20,7 @@ pub(crate) struct Actions {
     chat: Chat,
     /// The message it is open for.
     on: RwSignal<Option<ArcRwSignal<Message>>>,
-    /// Where it opens: a CSS position.
+    /// Where it opens: its CSS `inset`. A `style` attribute would be against the page's content policy.
     place: RwSignal<String>,
     deleting: RwSignal<Option<MessageId>>,
 }
@@ -65,7 +65,7 @@ impl Actions {
     pub(crate) fn menu(self) -> impl IntoView {
         let chat = self.chat;
         view! {
-            <div class="actions-menu" id=ID popover="auto" role="group" aria-label=text::message::ACTIONS style=move || self.place.get() data-testid="actions-menu">
+            <div class="actions-menu" id=ID popover="auto" role="group" aria-label=text::message::ACTIONS style:inset=move || self.place.get() data-testid="actions-menu">
                 {move || self.on.get().map(|signal| {
                     let message = signal.get_untracked();
                     let editable = message.mine && message.format == Format::Text;

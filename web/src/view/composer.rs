@@ -79,8 +79,9 @@ pub(crate) fn Composer(chat: Chat) -> impl IntoView {
             if before.is_none() && browser::has_keyboard() {
                 let _ = field.focus();
             }
+            // The field has its new text with the next frame; then the log finds its place.
+            request_animation_frame(move || fit(&field));
             chat.space_changes();
-            fit(&field);
         }
     });
     Effect::new(move || {
