@@ -10,6 +10,7 @@ mod disk;
 mod group;
 mod link;
 mod postman;
+mod scenario_amend;
 mod scenario_away;
 mod scenario_crash;
 mod scenario_limits;

@@ -49,20 +49,20 @@ pub(crate) fn random_ref() -> [u8; 16] {
     bytes
 }
 
-/// The `inset` of something beside `element`, on the side where the window has more room.
-pub(crate) fn beside(element: &web_sys::Element) -> String {
+/// The `inset` of something at most `w` by `h` px beside `element`: below and to the right, if there is room.
+pub(crate) fn beside(element: &web_sys::Element, w: f64, h: f64) -> String {
     let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
     let (width, height) = (size(window().inner_width()), size(window().inner_height()));
     let rect = element.get_bounding_client_rect();
-    let (left, right) = match rect.left() > width / 2.0 {
-        true => ("auto".to_owned(), format!("{}px", (width - rect.right()).max(8.0))),
-        false => (format!("{}px", rect.left().max(8.0)), "auto".to_owned()),
-    };
-    let (top, bottom) = match rect.top() > height / 2.0 {
-        true => ("auto".to_owned(), format!("{}px", height - rect.top() + 4.0)),
-        false => (format!("{}px", rect.bottom() + 4.0), "auto".to_owned()),
-    };
+    let (left, right) = one_of(rect.left() + w > width, rect.left(), width - rect.right());
+    let (top, bottom) = one_of(rect.bottom() + h > height, rect.bottom() + 4.0, height - rect.top() + 4.0);
     format!("{top} {right} {bottom} {left}")
+}
+
+/// Two opposite sides of an `inset`, of which one is given.
+fn one_of(second: bool, first_px: f64, second_px: f64) -> (String, String) {
+    let (first, other) = (format!("{}px", first_px.max(8.0)), format!("{}px", second_px.max(8.0)));
+    if second { ("auto".into(), other) } else { (first, "auto".into()) }
 }
 
 /// Brings the first element that `selector` names to the middle of its scroller.

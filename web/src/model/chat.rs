@@ -16,6 +16,8 @@ use leptos::task::spawn_local;
 
 /// States and amended messages kept that came while their message was being fetched.
 const EARLY: usize = 64;
+/// Answered messages kept up to date: more than there are rows.
+const QUOTES: usize = 1000;
 /// Order of rows whose message the client has not confirmed: after everything else.
 const UNCONFIRMED: u8 = 0xff;
 
@@ -259,6 +261,16 @@ impl Chat {
         }
     }
 
+    /// Keeps an answered message up to date.
+    fn follow(self, message: &ArcRwSignal<Message>) {
+        self.quoted.update_value(|all| {
+            all.push(message.clone());
+            if all.len() > QUOTES {
+                all.remove(0);
+            }
+        });
+    }
+
     /// The row of a message, if it is on the page.
     pub(crate) fn row(self, id: MessageId) -> Option<Row> {
         self.window.with_value(|w| {
@@ -274,7 +286,12 @@ impl Chat {
     pub(crate) fn quote(self, id: MessageId) -> RwSignal<Option<ArcRwSignal<Message>>> {
         let known =
             self.quoted.with_value(|all| all.iter().find(|q| q.with_untracked(|m| m.id == id)).cloned());
-        let known = known.or_else(|| self.row(id).map(|row| row.message));
+        let known = known.or_else(|| {
+            let row = self.row(id)?.message;
+            // Followed by itself: the row may leave the page before the one that answers it.
+            self.follow(&row);
+            Some(row)
+        });
         let out = RwSignal::new(known);
         if out.with_untracked(Option::is_none)
             && let Some(client) = self.app.client()
@@ -285,7 +302,7 @@ impl Chat {
                     && !self.window.is_disposed()
                 {
                     let signal = ArcRwSignal::new(message);
-                    self.quoted.update_value(|all| all.push(signal.clone()));
+                    self.follow(&signal);
                     self.space_changes();
                     let _ = out.try_set(Some(signal));
                 }

@@ -13,6 +13,8 @@ use wasm_bindgen::JsCast;
 /// Reactions offered.
 const EMOJI: [&str; 6] = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
 const ID: &str = "actions";
+/// Width and height it does not exceed, px.
+const SIZE: (f64, f64) = (270.0, 200.0);
 
 /// The menu of a conversation's messages. A handle: copies are the same.
 #[derive(Clone, Copy)]
@@ -50,7 +52,7 @@ impl Actions {
                     on:click=move |event| {
                         let button = event.current_target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
                         if let Some(button) = button {
-                            self.place.set(browser::beside(&button));
+                            self.place.set(browser::beside(&button, SIZE.0, SIZE.1));
                         }
                         self.on.set(Some(signal.clone()));
                     }
