@@ -149,7 +149,6 @@ pub(crate) mod message {
     pub(crate) const DELETE_ASK: &str = "Delete this message for everyone?";
     pub(crate) const DELETE_HINT: &str = "It disappears here and on every device that hears of it. Whoever has read or copied it may still know it.";
     pub(crate) const QUOTE_GONE: &str = "A message that is not on this device";
-    pub(crate) const GO_TO_QUOTE: &str = "Go to the message this answers";
     pub(crate) const REPLYING: &str = "Replying to ";
     pub(crate) const EDITING: &str = "Editing your message";
 

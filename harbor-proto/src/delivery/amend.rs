@@ -7,7 +7,7 @@ use super::content::{Content, MessageType};
 use crate::id::{EndpointId, MessageId};
 use crate::limits::{MAX_BODY, MAX_EMOJI, REACTIONS, REACTIONS_EACH, WAITING_AMENDMENTS};
 use crate::wire::{Bytes, List, Text, Wire};
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 /// A reaction: an emoji, or a few letters.
 pub type Emoji = Text<MAX_EMOJI>;
@@ -129,6 +129,16 @@ impl Amendment {
         Some(Self { target, by, stamp: Stamp { clock: content.clock, id }, change })
     }
 
+    /// About what it takes to keep it, bytes.
+    fn size(&self) -> usize {
+        let said = match &self.change {
+            Change::Edit { body } => body.len(),
+            Change::React { emoji, .. } => emoji.as_str().len(),
+            Change::Delete => 0,
+        };
+        size_of::<Self>() + said
+    }
+
     /// Nothing of `other` is left where this one stands.
     fn covers(&self, other: &Self) -> bool {
         let same = self.change.is_same_thing(&other.change) && self.stamp >= other.stamp;
@@ -168,6 +178,7 @@ crate::wire_struct! {
         /// The edit that stands.
         pub edited: Option<Stamp>,
         pub deleted: bool,
+        /// Latest first.
         pub reactions: List<Reaction, REACTIONS>,
     }
 }
@@ -212,22 +223,22 @@ impl Amended {
     /// Keeps the latest of an identity, and of all. What had to go was older than what stayed, and what stayed
     /// only gets newer: so it could not come back in another order either.
     fn react(&mut self, emoji: &Emoji, who: EndpointId, stamp: Stamp, on: bool) -> bool {
-        let before = self.reactions.clone();
         let mut all = core::mem::take(&mut self.reactions).into_vec();
-        match all.iter_mut().find(|r| r.who == who && r.emoji == *emoji) {
-            Some(known) if known.stamp < stamp => (known.stamp, known.on) = (stamp, on),
-            Some(_) => {}
-            None => all.push(Reaction { emoji: emoji.clone(), who, stamp, on }),
+        let known = all.iter().position(|r| r.who == who && r.emoji == *emoji);
+        let newer = known.is_none_or(|at| all[at].stamp < stamp);
+        if newer {
+            if let Some(at) = known {
+                all.remove(at);
+            }
+            let at = all.partition_point(|r| r.stamp > stamp);
+            all.insert(at, Reaction { emoji: emoji.clone(), who, stamp, on });
+            let mut own = all.iter().enumerate().filter(|(_, r)| r.who == who);
+            if let Some((at, _)) = own.nth(REACTIONS_EACH) {
+                all.remove(at);
+            }
         }
-        all.sort_by_key(|r| core::cmp::Reverse(r.stamp));
-        let mut left: BTreeMap<EndpointId, usize> = BTreeMap::new();
-        all.retain(|r| {
-            let left = left.entry(r.who).or_insert(REACTIONS_EACH);
-            *left = left.wrapping_sub(1);
-            *left < REACTIONS_EACH
-        });
         self.reactions = List::first(all);
-        self.reactions != before
+        newer
     }
 
     /// Whether `who` has this reaction on the message.
@@ -265,17 +276,20 @@ impl Waiting {
 
     /// The one to give up for want of room.
     fn too_much(&self) -> Option<usize> {
-        let size = |a: &Amendment| a.to_bytes().len();
         let many = self.0.len() > WAITING_AMENDMENTS.0;
-        if !many && self.0.iter().map(size).sum::<usize>() <= WAITING_AMENDMENTS.1 {
+        if !many && self.0.iter().map(Amendment::size).sum::<usize>() <= WAITING_AMENDMENTS.1 {
             return None;
         }
-        let mut shares: BTreeMap<EndpointId, usize> = BTreeMap::new();
+        let mut shares: Vec<(EndpointId, usize)> = Vec::new();
         for amendment in &self.0 {
-            *shares.entry(amendment.by).or_default() += if many { 1 } else { size(amendment) };
+            let share = if many { 1 } else { amendment.size() };
+            match shares.iter_mut().find(|(by, _)| *by == amendment.by) {
+                Some((_, sum)) => *sum += share,
+                None => shares.push((amendment.by, share)),
+            }
         }
-        let (most, _) = shares.iter().max_by_key(|(_, share)| **share)?;
-        self.0.iter().position(|a| a.by == *most)
+        let (most, _) = shares.into_iter().max_by_key(|(_, share)| *share)?;
+        self.0.iter().position(|a| a.by == most)
     }
 
     /// Takes out what waited for `target`, oldest first.

@@ -16,9 +16,17 @@ use crate::limits::OUTBOX_MESSAGES;
 use crate::wire::{Bytes, Wire};
 use alloc::vec::Vec;
 
+/// A message being looked up.
+#[derive(Debug)]
+pub(super) struct LookUp {
+    id: LookId,
+    at: (TopicUid, MessageId),
+    asked: Vec<Asked>,
+}
+
 /// A command that waits for the message it is about.
 #[derive(Debug)]
-pub(super) struct Asked {
+struct Asked {
     id: CommandId,
     change: Change,
 }
@@ -41,20 +49,21 @@ impl Endpoint {
         if !talk.is_active() {
             return Err(CommandError::Unauthorized);
         }
-        self.asked.entry((uid, target)).or_default().push(Asked { id, change });
-        self.look_up(&uid, &target);
+        self.look_up(&uid, &target).asked.push(Asked { id, change });
         Ok(())
     }
 
     /// Has the message looked up, unless it is being looked up already.
-    fn look_up(&mut self, uid: &TopicUid, target: &MessageId) {
-        if self.looks.contains_key(&(*uid, *target)) {
-            return;
-        }
-        let look = LookId(self.next_look);
-        self.next_look += 1;
-        self.looks.insert((*uid, *target), look);
-        self.out(Output::Look { look, topic: *uid, id: *target });
+    fn look_up(&mut self, uid: &TopicUid, target: &MessageId) -> &mut LookUp {
+        let at = self.looks.iter().position(|look| look.at == (*uid, *target));
+        let at = at.unwrap_or_else(|| {
+            let look = LookId(self.next_look);
+            self.next_look += 1;
+            self.looks.push(LookUp { id: look, at: (*uid, *target), asked: Vec::new() });
+            self.out(Output::Look { look, topic: *uid, id: *target });
+            self.looks.len() - 1
+        });
+        &mut self.looks[at]
     }
 
     /// What waits since before the restart: its message may have been there, and the crash came before the answer.
@@ -88,8 +97,12 @@ impl Endpoint {
 
     /// A message that has just come, with what was said about it before. Its body is on no disk yet.
     pub(super) fn catch_up(&mut self, uid: &TopicUid, message: &mut Message) {
-        if self.looks.remove(&(*uid, message.id)).is_some() && self.asked.contains_key(&(*uid, message.id)) {
-            self.look_up(uid, &message.id);
+        // An answer that is on its way does not know of it.
+        if let Some(at) = self.looks.iter().position(|look| look.at == (*uid, message.id)) {
+            let asked = self.looks.swap_remove(at).asked;
+            if !asked.is_empty() {
+                self.look_up(uid, &message.id).asked = asked;
+            }
         }
         self.apply_waiting(uid, message);
     }
@@ -107,11 +120,8 @@ impl Endpoint {
     }
 
     pub(super) fn on_found(&mut self, look: LookId, uid: &TopicUid, id: MessageId, found: Option<Message>) {
-        if self.looks.get(&(*uid, id)) != Some(&look) {
-            return;
-        }
-        self.looks.remove(&(*uid, id));
-        let asked = self.asked.remove(&(*uid, id)).unwrap_or_default();
+        let Some(at) = self.looks.iter().position(|l| l.id == look) else { return };
+        let asked = self.looks.swap_remove(at).asked;
         let message = found.filter(|m| m.format != Format::Notice && m.id == id && m.topic == *uid);
         let Some(mut message) = message else {
             return asked.into_iter().for_each(|a| self.reply(a.id, Err(CommandError::NotFound)));

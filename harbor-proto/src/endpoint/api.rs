@@ -423,8 +423,7 @@ impl Message {
     /// Who reacted with what: the emoji that was there first in front, at most [`REACTIONS_SHOWN`] of them.
     #[must_use]
     pub fn reactions(&self) -> Vec<(Emoji, Vec<EndpointId>)> {
-        let mut on: Vec<_> = self.amended.reactions.iter().filter(|r| r.on).collect();
-        on.sort_by_key(|r| r.stamp);
+        let on = self.amended.reactions.iter().rev().filter(|r| r.on);
         let mut out: Vec<(Emoji, Vec<EndpointId>)> = Vec::new();
         for reaction in on {
             match out.iter_mut().find(|(emoji, _)| *emoji == reaction.emoji) {

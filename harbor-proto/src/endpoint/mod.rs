@@ -25,7 +25,7 @@ pub use direct::DirectFrame;
 pub use restore::RestoreError;
 
 use crate::crypto::rng::Rng;
-use crate::id::{DeviceId, EndpointId, HarborId, MessageId, PacketId, TopicUid};
+use crate::id::{DeviceId, EndpointId, HarborId, PacketId, TopicUid};
 use crate::identity::DeviceSecrets;
 use crate::machine::Machine;
 use crate::peering::Peering;
@@ -35,7 +35,7 @@ use crate::uplink::{Tag, Uplink};
 use crate::wire::Wire;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use amend::Asked;
+use amend::LookUp;
 use conversation::Conversation;
 use doors::Door;
 use mail::Mail;
@@ -108,9 +108,8 @@ pub struct Endpoint {
     /// Devices whose direct connection left something unacknowledged, and since when nothing came over it.
     silent: BTreeMap<DeviceId, Instant>,
     timers: BTreeMap<Timer, Instant>,
-    /// Messages being looked up, and the commands that wait for one.
-    looks: BTreeMap<(TopicUid, MessageId), LookId>,
-    asked: BTreeMap<(TopicUid, MessageId), Vec<Asked>>,
+    /// Messages being looked up, with the commands that wait for one; as many as amendments may wait, at most.
+    looks: Vec<LookUp>,
     next_look: u64,
     /// Conversations to dispatch, and those whose view changed.
     dirty: BTreeSet<TopicUid>,

@@ -50,19 +50,17 @@ pub(crate) fn random_ref() -> [u8; 16] {
 }
 
 /// The `inset` of something at most `w` by `h` px beside `element`: below and to the right, if there is room.
-pub(crate) fn beside(element: &web_sys::Element, w: f64, h: f64) -> String {
-    let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
+pub(crate) fn beside(element: &web_sys::Element, w: i32, h: i32) -> String {
+    let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0) as i32;
     let (width, height) = (size(window().inner_width()), size(window().inner_height()));
     let rect = element.get_bounding_client_rect();
-    let (left, right) = one_of(rect.left() + w > width, rect.left(), width - rect.right());
-    let (top, bottom) = one_of(rect.bottom() + h > height, rect.bottom() + 4.0, height - rect.top() + 4.0);
-    format!("{top} {right} {bottom} {left}")
-}
-
-/// Two opposite sides of an `inset`, of which one is given.
-fn one_of(second: bool, first_px: f64, second_px: f64) -> (String, String) {
-    let (first, other) = (format!("{}px", first_px.max(8.0)), format!("{}px", second_px.max(8.0)));
-    if second { ("auto".into(), other) } else { (first, "auto".into()) }
+    let (left, top, bottom) = (rect.left() as i32, rect.top() as i32, rect.bottom() as i32);
+    let left = left.min(width - w).max(8);
+    if bottom + h > height {
+        format!("auto auto {}px {left}px", height - top + 4)
+    } else {
+        format!("{}px auto auto {left}px", bottom + 4)
+    }
 }
 
 /// Brings the first element that `selector` names to the middle of its scroller.

@@ -14,7 +14,7 @@ use wasm_bindgen::JsCast;
 const EMOJI: [&str; 6] = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
 const ID: &str = "actions";
 /// Width and height it does not exceed, px.
-const SIZE: (f64, f64) = (270.0, 200.0);
+const SIZE: (i32, i32) = (270, 200);
 
 /// The menu of a conversation's messages. A handle: copies are the same.
 #[derive(Clone, Copy)]
@@ -73,22 +73,26 @@ impl Actions {
                     let editable = message.mine && message.format == Format::Text;
                     let (mine, id) = (message.mine, message.id);
                     let (to_reply, to_edit) = (signal.clone(), signal.clone());
-                    view! {
-                        <div class="emoji">
-                            {EMOJI.map(|emoji| {
-                                let signal = signal.clone();
-                                let react = move |_| signal.with_untracked(|m| chat.react(m, emoji));
-                                view! {
-                                    <button type="button" popovertarget=ID popovertargetaction="hide" aria-label=format!("{} {emoji}", text::message::REACT) on:click=react>
-                                        {emoji}
-                                    </button>
-                                }
-                            })}
-                        </div>
-                        {item(icon::REPLY, text::message::REPLY, "reply", move || chat.mode.set(Some(Mode::Reply(to_reply.clone()))))}
-                        {editable.then(|| item(icon::EDIT, text::message::EDIT, "edit", move || chat.mode.set(Some(Mode::Edit(to_edit.clone())))))}
-                        {mine.then(|| item(icon::DELETE, text::message::DELETE, "delete", move || self.deleting.set(Some(id))))}
+                    let pick = |emoji: &'static str| {
+                        let (signal, label) = (signal.clone(), format!("{} {emoji}", text::message::REACT));
+                        let act = move || signal.with_untracked(|m| chat.react(m, emoji));
+                        press(Press { hides: true, label, ..Press::default() }, emoji.into_any(), Box::new(act))
+                    };
+                    let item = |symbol: Icon, words: &'static str, testid: &'static str, act: Box<dyn Fn()>| {
+                        let look = Press { class: "action", testid, hides: true, ..Press::default() };
+                        press(look, (icon(symbol), words).into_any(), act)
+                    };
+                    let reply = move || chat.mode.set(Some(Mode::Reply(to_reply.clone())));
+                    let edit = move || chat.mode.set(Some(Mode::Edit(to_edit.clone())));
+                    let mut items = vec![item(icon::REPLY, text::message::REPLY, "action-reply", Box::new(reply))];
+                    if editable {
+                        items.push(item(icon::EDIT, text::message::EDIT, "action-edit", Box::new(edit)));
                     }
+                    if mine {
+                        let delete = move || self.deleting.set(Some(id));
+                        items.push(item(icon::DELETE, text::message::DELETE, "action-delete", Box::new(delete)));
+                    }
+                    (view! { <div class="emoji">{EMOJI.into_iter().map(pick).collect::<Vec<_>>()}</div> }, items).into_any()
                 })}
             </div>
             {move || self.deleting.get().map(|id| view! {
@@ -108,10 +112,35 @@ impl Actions {
     }
 }
 
-fn item(symbol: Icon, words: &'static str, testid: &'static str, act: impl Fn() + 'static) -> impl IntoView {
+/// How a button of a message looks and what it is.
+#[derive(Default)]
+pub(super) struct Press {
+    pub(super) class: &'static str,
+    pub(super) testid: &'static str,
+    /// What it is called, where what it shows does not say it.
+    pub(super) label: String,
+    /// Of a button that is on or off.
+    pub(super) pressed: Option<bool>,
+    /// It closes the menu it is in.
+    pub(super) hides: bool,
+}
+
+/// A button. All of them are made here: every `view!` of its own would be another kilobyte of the page.
+pub(super) fn press(look: Press, inside: AnyView, act: Box<dyn Fn()>) -> AnyView {
+    let Press { class, testid, label, pressed, hides } = look;
     view! {
-        <button class="action" class:danger=words == text::message::DELETE type="button" popovertarget=ID popovertargetaction="hide" data-testid=format!("action-{testid}") on:click=move |_| act()>
-            {icon(symbol)}{words}
+        <button
+            class=class
+            type="button"
+            aria-label=(!label.is_empty()).then_some(label)
+            aria-pressed=pressed.map(|on| if on { "true" } else { "false" })
+            popovertarget=hides.then_some(ID)
+            popovertargetaction=hides.then_some("hide")
+            data-testid=testid
+            on:click=move |_| act()
+        >
+            {inside}
         </button>
     }
+    .into_any()
 }

@@ -1,7 +1,7 @@
 //! Where a message is written.
 
 use super::icon::{self, icon};
-use super::message::excerpt;
+use super::message::{cited, excerpt};
 use crate::model::chat::{Chat, Mode};
 use crate::model::{app, browser, name_or};
 use crate::text;
@@ -138,7 +138,7 @@ fn doing(chat: Chat, mode: Mode, leave: impl Fn() + 'static) -> impl IntoView {
     view! {
         <div class="doing" role="status" data-testid="composer-mode">
             {icon(symbol)}
-            <p><b dir="auto">{words}</b><span dir="auto">{message.with(excerpt)}</span></p>
+            <p>{cited(words, message.with(excerpt))}</p>
             <button class="icon-button" type="button" aria-label=text::CANCEL title=text::CANCEL data-testid="cancel-mode" on:click=move |_| leave()>
                 {icon(icon::CLOSE)}
             </button>

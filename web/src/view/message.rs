@@ -1,6 +1,6 @@
 //! One message.
 
-use super::actions::Actions;
+use super::actions::{self, Actions, Press};
 use super::avatar;
 use super::icon::{self, Icon, icon};
 use super::path;
@@ -92,29 +92,30 @@ pub(crate) fn message(chat: Chat, row: &Row, shape: Shape, actions: Actions) -> 
 }
 
 /// What the message answers.
-fn quote(chat: Chat, id: MessageId) -> impl IntoView {
+fn quote(chat: Chat, id: MessageId) -> AnyView {
     let quoted = chat.quote(id);
-    view! {
-        <button
-            class="quote"
-            type="button"
-            title=text::message::GO_TO_QUOTE
-            data-testid="quote"
-            on:click=move |_| {
-                if let Some(row) = chat.row(id) {
-                    browser::scroll_to(&format!("[data-key=\"{}\"]", look::hex(&row.key)));
-                }
-            }
-        >
-            {move || match quoted.get() {
-                Some(m) => {
-                    let who = m.with(|m| if m.mine { text::YOU.to_owned() } else { name_or(&m.author_name, text::SOMEONE) });
-                    view! { <b dir="auto">{who}</b><span dir="auto">{m.with(excerpt)}</span> }.into_any()
-                }
-                None => view! { <span>{text::message::QUOTE_GONE}</span> }.into_any(),
-            }}
-        </button>
-    }
+    let inside = move || {
+        let (who, what) = match quoted.get() {
+            Some(m) => m.with(|m| {
+                let who = if m.mine { text::YOU.to_owned() } else { name_or(&m.author_name, text::SOMEONE) };
+                (who, excerpt(m))
+            }),
+            None => (String::new(), text::message::QUOTE_GONE.to_owned()),
+        };
+        cited(who, what)
+    };
+    let go = move || {
+        if let Some(row) = chat.row(id) {
+            browser::scroll_to(&format!("[data-key=\"{}\"]", look::hex(&row.key)));
+        }
+    };
+    let press = Press { class: "quote", testid: "quote", ..Press::default() };
+    actions::press(press, inside.into_any(), Box::new(go))
+}
+
+/// Who said what, in two lines.
+pub(crate) fn cited(who: String, what: String) -> AnyView {
+    view! { <b dir="auto">{who}</b><span dir="auto">{what}</span> }.into_any()
 }
 
 /// A message in a line.
@@ -136,21 +137,13 @@ fn chips(chat: Chat, message: &Message) -> Option<AnyView> {
     let chip = |(emoji, who): (Text<MAX_EMOJI>, Vec<EndpointId>)| {
         let (own, n, message) = (who.contains(&me), who.len(), message.clone());
         let shown = look::clean(emoji.as_str());
-        view! {
-            <button
-                class="chip"
-                class:own=own
-                type="button"
-                aria-pressed=if own { "true" } else { "false" }
-                aria-label=text::message::reacted(&shown, n, own)
-                data-testid="reaction"
-                on:click=move |_| chat.react(&message, emoji.as_str())
-            >
-                <bdi>{shown.clone()}</bdi>{n}
-            </button>
-        }
+        let class = if own { "chip own" } else { "chip" };
+        let label = text::message::reacted(&shown, n, own);
+        let press = Press { class, testid: "reaction", label, pressed: Some(own), hides: false };
+        let act = move || chat.react(&message, emoji.as_str());
+        actions::press(press, view! { <bdi>{shown}</bdi>{n.to_string()} }.into_any(), Box::new(act))
     };
-    Some(view! { <div class="chips">{reactions.into_iter().map(chip).collect_view()}</div> }.into_any())
+    Some(view! { <div class="chips">{reactions.into_iter().map(chip).collect::<Vec<_>>()}</div> }.into_any())
 }
 
 /// What was written, as text and links; never as markup.

@@ -219,3 +219,32 @@ fn a_reply_is_a_message_that_knows_what_it_answers() {
     net.pass_time(1_000);
     assert_eq!(found(&net, 0, &uid, &message.id).reply_to, None);
 }
+
+#[test]
+fn an_answer_of_the_disk_that_is_overtaken_undoes_nothing() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    let message = say(&mut net, 0, uid, "cake?");
+    net.pass_time(1_000);
+    net.slow_looks = Some(Vec::new());
+    let now = |net: &mut Net, what: &str| {
+        let change = Change::React { emoji: emoji(what), on: true };
+        forge(net, 1, &uid, message.id, &change);
+        net.pass_time(100);
+    };
+    let answer = |net: &mut Net| {
+        let held = net.slow_looks.as_mut().unwrap();
+        if !held.is_empty() {
+            let (n, found) = held.remove(0);
+            net.input(n, found);
+            net.run();
+        }
+    };
+    now(&mut net, "a");
+    now(&mut net, "b");
+    answer(&mut net);
+    now(&mut net, "c");
+    answer(&mut net);
+    answer(&mut net);
+    let shown: Vec<_> = found(&net, 0, &uid, &message.id).reactions().into_iter().map(|(e, _)| e).collect();
+    assert_eq!(shown, ["a", "b", "c"].map(emoji));
+}

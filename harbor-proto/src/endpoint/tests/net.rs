@@ -37,6 +37,8 @@ pub(super) struct Net {
     pub(super) peers: Vec<Peer>,
     pub(super) node_up: bool,
     pub(super) rtc_works: bool,
+    /// Answers of disks that are being waited for, oldest first; `None`: disks answer at once.
+    pub(super) slow_looks: Option<Vec<(usize, Input)>>,
     next_conn: u64,
     queue: VecDeque<(usize, Input)>,
 }
@@ -51,6 +53,7 @@ impl Net {
             peers: (0..peers).map(|_| Peer::default()).collect(),
             node_up: true,
             rtc_works: true,
+            slow_looks: None,
             next_conn: 0,
             queue: VecDeque::new(),
         };
@@ -240,7 +243,11 @@ impl Net {
             Output::Event(event) => self.peers[n].events.push(event),
             Output::Look { look, topic, id } => {
                 let message = self.peers[n].find(&topic, &id).map(Box::new);
-                self.input(n, Input::Found { look, topic, id, message });
+                let found = Input::Found { look, topic, id, message };
+                match &mut self.slow_looks {
+                    Some(held) => held.push((n, found)),
+                    None => self.input(n, found),
+                }
             }
             Output::RtcCandidate { .. } | Output::CancelSolve { .. } => {}
         }
