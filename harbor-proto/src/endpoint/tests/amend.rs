@@ -248,3 +248,19 @@ fn an_answer_of_the_disk_that_is_overtaken_undoes_nothing() {
     let shown: Vec<_> = found(&net, 0, &uid, &message.id).reactions().into_iter().map(|(e, _)| e).collect();
     assert_eq!(shown, ["a", "b", "c"].map(emoji));
 }
+
+#[test]
+fn what_was_not_answered_before_a_crash_is_looked_up_after_it() {
+    let (mut net, uid) = pair(TopicKind::Dm);
+    let message = say(&mut net, 0, uid, "helo");
+    net.pass_time(1_000);
+    net.slow_looks = Some(Vec::new());
+    forge(&mut net, 0, &uid, message.id, &Change::Edit { body: bytes("hello") });
+    net.pass_time(1_000);
+    assert_eq!(found(&net, 1, &uid, &message.id).body, bytes("helo"), "the disk has not answered");
+    net.kill(1);
+    net.slow_looks = None;
+    net.start(1);
+    net.pass_time(1_000);
+    assert_eq!(found(&net, 1, &uid, &message.id).body, bytes("hello"));
+}
