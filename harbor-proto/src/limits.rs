@@ -85,8 +85,9 @@ pub const REACTIONS_EACH: usize = 4;
 pub const REACTIONS: usize = 2048;
 /// Different emoji shown on one message.
 pub const REACTIONS_SHOWN: usize = 20;
-/// Edits, deletions and reactions kept that wait for their message, per topic, and their bytes.
-pub const WAITING_AMENDMENTS: (usize, usize) = (512, 1 << 20);
+/// Edits, deletions and reactions kept that wait for their message, per topic, and their bytes: as many as a full
+/// mailbox may bring before the disk has answered for the first.
+pub const WAITING_AMENDMENTS: (usize, usize) = (4096, 4 << 20);
 /// Parents of a message.
 pub const MAX_PARENTS: usize = 8;
 
