@@ -77,6 +77,17 @@ pub const BOXES_PER_PACKET: usize = 52;
 pub const MAX_BODY: usize = 60 << 10;
 /// Longest display name or topic title, bytes of UTF-8.
 pub const MAX_NAME: usize = 128;
+/// Longest reaction, bytes of UTF-8: one emoji with all its joiners.
+pub const MAX_EMOJI: usize = 32;
+/// Emoji of one identity kept on one message, taken-back ones included: the latest.
+pub const REACTIONS_EACH: usize = 4;
+/// Reactions kept on one message: the latest.
+pub const REACTIONS: usize = 2048;
+/// Different emoji shown on one message.
+pub const REACTIONS_SHOWN: usize = 20;
+/// Edits, deletions and reactions kept that wait for their message, per topic, and their bytes: as many as a full
+/// mailbox may bring before the disk has answered for the first.
+pub const WAITING_AMENDMENTS: (usize, usize) = (4096, 4 << 20);
 /// Parents of a message.
 pub const MAX_PARENTS: usize = 8;
 

@@ -7,7 +7,8 @@ use frozen::{frozen, hex, ramp};
 use harbor_proto::at_rest;
 use harbor_proto::crypto::Secret;
 use harbor_proto::crypto::rng::Rng;
-use harbor_proto::delivery::{Binding, Content, MessageType, Ranges, Receipt};
+use harbor_proto::delivery::amend::ReplyBody;
+use harbor_proto::delivery::{Binding, Change, Content, MessageType, Ranges, Receipt};
 use harbor_proto::id::{DeviceId, EpochId, MessageId, TopicUid};
 use harbor_proto::identity::DeviceSecrets;
 use harbor_proto::peering::{Address, Body, Signal};
@@ -34,22 +35,35 @@ fn messages() {
         (MessageType::Bytes, "\u{0}\u{1}", vec![MessageId(ramp(8)), MessageId(ramp(9))], vec![]),
         (MessageType::Receipt, "", vec![], vec![Receipt { device: DeviceId(ramp(10)), seqs }]),
     ];
-    let messages = kinds.map(|(kind, body, parents, receipts)| {
-        let mut content = Content {
-            kind,
-            seq: 3,
-            prev: MessageId(ramp(7)),
-            parents: List::new(parents).expect("few"),
-            clock: 0x0102_0304_0506_0708,
-            body: Bytes::new(body.as_bytes().to_vec()).expect("short"),
-            receipts: List::new(receipts).expect("few"),
-            signature: [0; 64],
-        };
-        content.sign(&binding, author.device());
-        assert!(content.verify(&binding));
-        json!({ "kind": format!("{kind:?}"), "bytes": hex(content.to_bytes()),
+    let target = MessageId(ramp(11));
+    let edit = Change::Edit { body: Bytes::new(b"hello!".to_vec()).expect("short") };
+    let react = Change::React { emoji: Text::new("👍").expect("short"), on: true };
+    let reply = ReplyBody { to: target, text: true, body: Bytes::new(b"yes".to_vec()).expect("short") };
+    let later = [edit.to_body(target), Change::Delete.to_body(target), react.to_body(target)];
+    let reply = (MessageType::Reply, Bytes::new(reply.to_bytes()).expect("short"));
+    let later = later.into_iter().chain([reply]).map(|(kind, body)| (kind, body.to_vec(), vec![], vec![]));
+    let kinds =
+        kinds.map(|(kind, body, parents, receipts)| (kind, body.as_bytes().to_vec(), parents, receipts));
+    let messages: Vec<_> = kinds
+        .into_iter()
+        .chain(later)
+        .map(|(kind, body, parents, receipts)| {
+            let mut content = Content {
+                kind,
+                seq: 3,
+                prev: MessageId(ramp(7)),
+                parents: List::new(parents).expect("few"),
+                clock: 0x0102_0304_0506_0708,
+                body: Bytes::new(body).expect("short"),
+                receipts: List::new(receipts).expect("few"),
+                signature: [0; 64],
+            };
+            content.sign(&binding, author.device());
+            assert!(content.verify(&binding));
+            json!({ "kind": format!("{kind:?}"), "bytes": hex(content.to_bytes()),
                 "id": hex(content.id(&topic, &device).0) })
-    });
+        })
+        .collect();
     frozen!(
         "message",
         json!({

@@ -5,7 +5,7 @@ use crate::store::{Record, Store, StoreError};
 use crate::tabs::{self, Means, Tabs};
 use crate::{browser, reflect, rtc};
 use harbor_proto::endpoint::{Command, CommandError, Endpoint, Event, Message, OrderKey, Reply, Setup};
-use harbor_proto::id::TopicUid;
+use harbor_proto::id::{MessageId, TopicUid};
 use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -175,6 +175,14 @@ impl Client {
         limit: u32,
     ) -> Result<Page, CommandError> {
         self.inner.store.page(topic, before, limit).await.map_err(tabs::command_error)
+    }
+
+    /// One message of `topic`, if it is on this device.
+    ///
+    /// # Errors
+    /// As [`Client::history`].
+    pub async fn find(&self, topic: TopicUid, id: MessageId) -> Result<Option<Message>, CommandError> {
+        self.inner.store.find(topic, id).await.map_err(tabs::command_error)
     }
 
     /// Calls `f` for every event until the subscription is dropped. `f` may subscribe and request itself.

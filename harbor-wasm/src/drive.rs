@@ -9,7 +9,8 @@ use crate::reflect;
 use crate::rtc::Peers;
 use crate::stamp::Stamps;
 use crate::store::{Store, StoreError};
-use harbor_proto::endpoint::{Command, CommandError, CommandId, Event, Input, Output, Reply, Write};
+use harbor_proto::endpoint::{Command, CommandError, CommandId, Event, Input, LookId, Output, Reply, Write};
+use harbor_proto::id::{MessageId, TopicUid};
 use harbor_proto::machine::Machine;
 use harbor_proto::time::Instant;
 use std::cell::{Cell, RefCell};
@@ -72,6 +73,7 @@ pub(crate) struct Drive {
     stamps: Stamps,
     tell: Box<dyn Fn(Said)>,
     page: RefCell<Vec<On>>,
+    weak: Weak<Self>,
 }
 
 impl Drive {
@@ -103,6 +105,7 @@ impl Drive {
                 stamps: Stamps::new(feed),
                 tell: Box::new(tell),
                 page: RefCell::default(),
+                weak: weak.clone(),
             }
         });
         drive.listen();
@@ -247,9 +250,26 @@ impl Drive {
             Output::RtcClose { rtc } => self.peers.close(rtc),
             Output::Solve { stamp, packet, hour, bits } => self.stamps.solve(stamp, packet, hour, bits),
             Output::CancelSolve { stamp } => self.stamps.cancel(stamp),
+            Output::Look { look, topic, id } => self.look_up(look, topic, id),
             Output::Reply { id, result } => (self.tell)(Said::Reply { id, result }),
             Output::Event(event) => (self.tell)(Said::Event(event)),
         }
+    }
+
+    /// Reads a message for the machine, which does not wait for it.
+    fn look_up(&self, look: LookId, topic: TopicUid, id: MessageId) {
+        let (store, weak) = (self.store.clone(), self.weak.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let found = store.find(topic, id).await;
+            let Some(drive) = weak.upgrade() else { return };
+            match found {
+                Ok(message) => {
+                    let message = message.map(Box::new);
+                    drive.feed(Input::Found { look, topic, id, message });
+                }
+                Err(why) => drive.fail(Stop::Storage(why)),
+            }
+        });
     }
 
     fn fail(&self, why: Stop) {

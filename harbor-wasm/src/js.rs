@@ -5,7 +5,7 @@ mod values;
 
 use crate::{Client, Options, Subscription, reflect, set_worker_spawner};
 use harbor_proto::endpoint::{Body, Command, CommandError, Format, TopicKind};
-use harbor_proto::id::{EndpointId, TopicUid};
+use harbor_proto::id::{EndpointId, MessageId, TopicUid};
 use harbor_proto::wire::Text;
 use js_sys::{Array, Function, Promise, Uint8Array};
 use litemap::LiteMap;
@@ -119,9 +119,27 @@ impl RawClient {
         self.ask(code.map(|code| Command::Accept { code }))
     }
 
-    /// `data` is a string or a Uint8Array; `client_ref` 16 bytes, the same for the same message.
-    pub fn send(&self, topic: &str, client_ref: &[u8], data: &JsValue) -> Promise {
-        self.ask(send(topic, client_ref, data))
+    /// `data` is a string or a Uint8Array; `client_ref` 16 bytes, the same for the same message; `reply_to` the
+    /// message it answers.
+    pub fn send(&self, topic: &str, client_ref: &[u8], data: &JsValue, reply_to: Option<String>) -> Promise {
+        self.ask(send(topic, client_ref, data, reply_to))
+    }
+
+    pub fn edit(&self, topic: &str, message: &str, data: &JsValue) -> Promise {
+        let command =
+            || Ok(Command::Edit { topic: uid(topic)?, id: message_id(message)?, body: body(data)?.1 });
+        self.ask(command())
+    }
+
+    pub fn delete(&self, topic: &str, message: &str) -> Promise {
+        let command = || Ok(Command::Delete { topic: uid(topic)?, id: message_id(message)? });
+        self.ask(command())
+    }
+
+    pub fn react(&self, topic: &str, message: &str, emoji: String, on: bool) -> Promise {
+        let command =
+            || Ok(Command::React { topic: uid(topic)?, id: message_id(message)?, emoji: text(emoji)?, on });
+        self.ask(command())
     }
 
     pub fn leave(&self, topic: &str) -> Promise {
@@ -170,14 +188,30 @@ fn promise(work: Pin<Box<dyn Future<Output = Result<JsValue, CommandError>>>>) -
     future_to_promise(async move { work.await.map_err(|why| thrown(why.code())) })
 }
 
-fn send(topic: &str, client_ref: &[u8], data: &JsValue) -> Result<Command, CommandError> {
+fn send(
+    topic: &str,
+    client_ref: &[u8],
+    data: &JsValue,
+    reply_to: Option<String>,
+) -> Result<Command, CommandError> {
+    let client_ref = client_ref.try_into().map_err(|_| CommandError::BadInput)?;
+    let (topic, (format, body)) = (uid(topic)?, body(data)?);
+    Ok(match reply_to {
+        Some(to) => Command::Reply { topic, client_ref, to: message_id(&to)?, format, body },
+        None => Command::Send { topic, client_ref, format, body },
+    })
+}
+
+fn body(data: &JsValue) -> Result<(Format, Body), CommandError> {
     let (format, body) = match data.as_string() {
         Some(text) => (Format::Text, text.into_bytes()),
         None => (Format::Bytes, Uint8Array::new(data).to_vec()),
     };
-    let client_ref = client_ref.try_into().map_err(|_| CommandError::BadInput)?;
-    let body = Body::new(body).ok_or(CommandError::BadInput)?;
-    Ok(Command::Send { topic: uid(topic)?, client_ref, format, body })
+    Ok((format, Body::new(body).ok_or(CommandError::BadInput)?))
+}
+
+fn message_id(hex: &str) -> Result<MessageId, CommandError> {
+    fixed(hex).map(MessageId).ok_or(CommandError::NotFound)
 }
 
 fn text<const MAX: usize>(value: String) -> Result<Text<MAX>, CommandError> {

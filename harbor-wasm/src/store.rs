@@ -191,7 +191,7 @@ fn database_name(namespace: &str) -> String {
 
 fn store_of(table: Table) -> &'static str {
     match table {
-        Table::Message => MESSAGES,
+        Table::Message | Table::Place => MESSAGES,
         Table::State => STATES,
         _ => RECORDS,
     }

@@ -33,6 +33,7 @@ pub(crate) const DISMISS: &str = "Dismiss";
 pub(crate) const RELOAD: &str = "Reload";
 pub(crate) const OPENING: &str = "Opening…";
 pub(crate) const YOU: &str = "You";
+pub(crate) const YOURSELF: &str = "yourself";
 pub(crate) const SOMEONE: &str = "Someone";
 
 /// The window's title.
@@ -140,6 +141,24 @@ pub(crate) mod message {
     pub(crate) const FAILED: &str = "Not sent";
     pub(crate) const RETRY: &str = "Try again";
     pub(crate) const NEW: &str = "New messages";
+    pub(crate) const DELETED: &str = "This message was deleted";
+    pub(crate) const EDITED: &str = "edited";
+    pub(crate) const ACTIONS: &str = "Message actions";
+    pub(crate) const REACT: &str = "React with";
+    pub(crate) const REPLY: &str = "Reply";
+    pub(crate) const EDIT: &str = "Edit";
+    pub(crate) const DELETE: &str = "Delete";
+    pub(crate) const DELETE_ASK: &str = "Delete this message for everyone?";
+    pub(crate) const DELETE_HINT: &str = "It disappears here and on every device that hears of it. Whoever has read or copied it may still know it.";
+    pub(crate) const QUOTE_GONE: &str = "A message that is not on this device";
+    pub(crate) const REPLYING: &str = "Replying to ";
+    pub(crate) const EDITING: &str = "Editing your message";
+
+    /// What a screen reader says of a reaction.
+    pub(crate) fn reacted(emoji: &str, n: usize, mine: bool) -> String {
+        format!("{emoji}: {n}{}", if mine { ", one of them yours" } else { "" })
+    }
+
     pub(crate) const BYTES: &str = "This message is for an application and cannot be shown here.";
 
     /// How far an own message got.

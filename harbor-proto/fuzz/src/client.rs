@@ -2,7 +2,7 @@
 
 use super::script::LOG;
 use harbor_proto::endpoint::{
-    Command, CommandId, Endpoint, Event, Input, LinkId, Output, Reply, RtcId, Setup, Table, Write,
+    Command, CommandId, Endpoint, Event, Input, LinkId, Message, Output, Reply, RtcId, Setup, Table, Write,
 };
 use harbor_proto::id::{EndpointId, HarborId, TopicUid};
 use harbor_proto::limits::HOUR_MS;
@@ -176,6 +176,13 @@ impl Client {
                 assert!(self.commands.remove(&id), "a command is answered once");
                 self.on_reply(result.ok());
             }
+            Output::Look { look, topic, id } => {
+                let place = self.records.get(&(Table::Place, [topic.0, id.0].concat()));
+                let key = place.map(|order| [&topic.0[..], order].concat());
+                let found = key.and_then(|key| self.records.get(&(Table::Message, key)));
+                let message = found.map(|m| Box::new(Message::from_bytes(m).expect("what it wrote")));
+                self.input(Input::Found { look, topic, id, message });
+            }
             Output::Event(event) => self.events.push(event),
             Output::RtcRemote { .. } | Output::RtcCandidate { .. } | Output::CancelSolve { .. } => {}
         }
@@ -237,7 +244,7 @@ impl Client {
 fn restored(name: u8, starts: u8, direct: bool, records: &Records) -> Endpoint {
     let mut entropy = [starts; 32];
     entropy[0] = name;
-    let kept = records.iter().filter(|((table, _), _)| !matches!(table, Table::Message | Table::State));
+    let kept = records.iter().filter(|((table, _), _)| !table.is_history());
     let records: Vec<_> = kept.map(|((table, key), value)| (*table, key.clone(), value.clone())).collect();
     let setup = Setup { entropy, nodes: 1, direct };
     Endpoint::restore(setup, records).expect("it starts from what it wrote")

@@ -5,8 +5,8 @@
 
 use super::client::{Asked, Client, HOUR, LINK, MAX_BITS, Records};
 use super::script::{LOG, Script};
-use harbor_proto::endpoint::{Command, Event, Format, Input, Name, RtcId, State, TopicKind};
-use harbor_proto::id::{EndpointId, HarborId, PacketId};
+use harbor_proto::endpoint::{Command, Event, Format, Input, Message, Name, RtcId, State, Table, TopicKind};
+use harbor_proto::id::{EndpointId, HarborId, MessageId, PacketId};
 use harbor_proto::limits::HOUR_MS;
 use harbor_proto::packet::Packet;
 use harbor_proto::wire::link::{Arrival, Cursor, Refusal, Slot, Tail, ToClient};
@@ -40,6 +40,8 @@ struct Past {
     shown: [BTreeSet<Vec<u8>>; 2],
     /// The device forgot what it said, and says other things in their place.
     rolled_back: [bool; 2],
+    /// A message came that was edited or deleted already: what it first said was not seen there.
+    veiled: [bool; 2],
     ids: [Option<EndpointId>; 2],
     sends: u32,
 }
@@ -122,20 +124,57 @@ impl World {
         }
     }
 
+    fn check_author(&self, side: usize, message: &Message) {
+        let author = usize::from(message.mine == (side == 1));
+        assert_eq!(Some(message.author), self.past.ids[author], "a stranger speaks");
+        if message.is_deleted() {
+            assert!(message.body.is_empty(), "a deletion leaves nothing");
+        } else {
+            let wrote = self.past.written.get(&message.body[..]);
+            assert_eq!(wrote, Some(&author), "a message that its author did not write");
+        }
+    }
+
+    /// Says something about any message, be it the other's.
+    fn amend(&mut self, side: usize, script: &mut Script<'_>) {
+        let Some(topic) = self.clients[side].topics.first().copied() else { return };
+        let places =
+            self.clients.iter().flat_map(|c| c.records.keys()).filter(|(table, _)| *table == Table::Place);
+        let ids: Vec<_> =
+            places.filter_map(|(_, key)| key.last_chunk::<32>().copied().map(MessageId)).collect();
+        let Some(&id) = ids.get(script.below(ids.len())) else { return };
+        let command = match script.byte() % 4 {
+            0 => Command::Delete { topic, id },
+            1 => {
+                self.past.sends += 1;
+                let body = [&self.past.sends.to_be_bytes()[..], script.bytes()].concat();
+                self.past.written.insert(body.clone(), side);
+                Command::Edit { topic, id, body: Bytes::new(body).expect("short") }
+            }
+            n => {
+                let emoji = Text::new(char::from(b'a' + script.byte() % 8).to_string()).expect("short");
+                Command::React { topic, id, emoji, on: n == 2 }
+            }
+        };
+        self.clients[side].command(command);
+    }
+
     fn check_event(&mut self, side: usize, event: &Event) {
         match event {
+            Event::Amended { message } => self.check_author(side, message),
             Event::Message { message } if message.format != Format::Notice => {
-                let author = usize::from(message.mine == (side == 1));
-                assert_eq!(Some(message.author), self.past.ids[author], "a stranger speaks");
-                let wrote = self.past.written.get(&message.body[..]);
-                assert_eq!(wrote, Some(&author), "a message that its author did not write");
-                if !message.mine {
+                self.check_author(side, message);
+                if message.is_deleted() || message.edited_at().is_some() {
+                    self.past.veiled[side] = true;
+                } else if !message.mine {
                     assert!(self.past.shown[side].insert(message.body.to_vec()), "a message shown twice");
                     self.past.seen[side].insert(message.body.to_vec());
                 }
             }
             // Receipts go by number: who says two things under one number is told of either.
-            Event::State { state: State::Delivered, seq, .. } if !self.past.rolled_back[side] => {
+            Event::State { state: State::Delivered, seq, .. }
+                if !self.past.rolled_back[side] && !self.past.veiled[1 - side] =>
+            {
                 let body = &self.clients[side].sent[seq];
                 assert!(
                     self.past.seen[1 - side].contains(body),
@@ -324,6 +363,7 @@ impl World {
             6 => Command::SetDirect { enabled: script.byte() & 1 == 0 },
             7 => Command::Status,
             8 => Command::Topics,
+            9 | 10 => return self.amend(side, script),
             _ => return self.send(side, script.bytes()),
         };
         self.clients[side].command(command);

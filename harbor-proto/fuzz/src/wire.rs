@@ -66,6 +66,12 @@ const DECODERS: &[Decoder] = decoders![
     delivery::outbox::Composed,
     delivery::outbox::Recent,
     delivery::outbox::Head,
+    delivery::Amendment,
+    delivery::Amended,
+    delivery::amend::EditBody,
+    delivery::amend::DeleteBody,
+    delivery::amend::ReactBody,
+    delivery::amend::ReplyBody,
 ];
 
 fn one_value_one_form<T: Wire>(bytes: &[u8]) {

@@ -20,6 +20,22 @@ crate::wire_enum! {
         Bytes = 2,
         /// Nothing to show: it carries receipts only.
         Receipt = 3,
+        /// Another body for a message of the same author: [`super::amend::EditBody`].
+        Edit = 4,
+        /// Takes a message of the same author back: [`super::amend::DeleteBody`].
+        Delete = 5,
+        /// Puts an emoji to a message, or takes it away: [`super::amend::ReactBody`].
+        React = 6,
+        /// A message that answers another: [`super::amend::ReplyBody`].
+        Reply = 7,
+    }
+}
+
+impl MessageType {
+    /// It has a line of its own in the history; what has none changes another line, or nothing.
+    #[must_use]
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Text | Self::Bytes | Self::Reply)
     }
 }
 

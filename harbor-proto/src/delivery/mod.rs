@@ -2,6 +2,7 @@
 //!
 //! Spec: docs/spec/messages.md, docs/spec/delivery.md.
 
+pub mod amend;
 pub mod clock;
 pub mod content;
 pub mod inbox;
@@ -11,6 +12,7 @@ pub mod plan;
 pub mod ranges;
 pub mod state;
 
+pub use amend::{Amended, Amendment, Change};
 pub use clock::Clock;
 pub use content::{Binding, Content, MessageType, Receipt};
 pub use inbox::{Accepted, SenderChain};

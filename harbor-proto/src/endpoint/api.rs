@@ -1,13 +1,15 @@
 //! What goes into and comes out of the [`Endpoint`](super::Endpoint) composer, and what a shell shows a person.
 
+use crate::delivery::amend::{Amended, Emoji};
+use crate::delivery::clock::wall_time;
 pub use crate::delivery::outbox::OrderKey;
 pub use crate::delivery::state::{Path, State};
 use crate::id::{DeviceId, EndpointId, MessageId, PacketId, TopicUid};
 use crate::identity::SAFETY_DIGITS;
-use crate::limits::MAX_BODY;
+use crate::limits::{MAX_BODY, REACTIONS_SHOWN};
 use crate::time::UnixMillis;
 use crate::wire::{Bytes, List, Text};
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 pub use crate::topic::{Name, Role, TopicKind};
 
@@ -25,6 +27,10 @@ pub struct RtcId(pub u32);
 /// A stamp to solve, numbered by the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StampId(pub u64);
+
+/// A message to look up, numbered by the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookId(pub u64);
 
 /// A command, numbered by the shell; its reply carries the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +74,8 @@ pub enum Input {
     RtcDown { rtc: RtcId },
     /// A binary message from the peer.
     RtcFrame { rtc: RtcId, bytes: Vec<u8> },
+    /// The answer to [`Output::Look`]: the message as history shows it, or that it is not here.
+    Found { look: LookId, topic: TopicUid, id: MessageId, message: Option<Box<Message>> },
     /// A stamp was solved.
     Solved { stamp: StampId, nonce: u64 },
 }
@@ -97,6 +105,8 @@ pub enum Output {
     Solve { stamp: StampId, packet: PacketId, hour: u32, bits: u8 },
     /// The stamp is no longer needed.
     CancelSolve { stamp: StampId },
+    /// Read one message of the history, by [`Table::Place`]; answered by exactly one [`Input::Found`].
+    Look { look: LookId, topic: TopicUid, id: MessageId },
     /// The answer to a command.
     Reply { id: CommandId, result: Result<Reply, CommandError> },
     /// Something worth showing.
@@ -121,7 +131,7 @@ crate::wire_enum! {
         Outbox = 6,
         /// Node cursors, by mailbox.
         Cursor = 7,
-        /// Packets that wait for an epoch, by topic and packet.
+        /// Packets that wait for an epoch, by topic and packet; amendments that wait for their message.
         Pending = 8,
         /// Invites given and joins under way.
         Invite = 9,
@@ -129,6 +139,16 @@ crate::wire_enum! {
         Message = 16,
         /// Delivery state of own messages, same keys as `Message`; read by the shell beside it.
         State = 17,
+        /// Where in the history a message is: topic and MessageId → OrderKey. Never loaded by the endpoint.
+        Place = 18,
+    }
+}
+
+impl Table {
+    /// It grows with the history: the shell reads it by key, and does not load it for `Endpoint::restore`.
+    #[must_use]
+    pub fn is_history(self) -> bool {
+        matches!(self, Self::Message | Self::State | Self::Place)
     }
 }
 
@@ -193,6 +213,14 @@ crate::wire_enum! {
         SetRole = 18 { topic: TopicUid, who: EndpointId, role: Role },
         /// Takes an invite of this device back. → `Done`
         RevokeInvite = 19 { topic: TopicUid, code: Text<512> },
+        /// Puts another body in the place of an own message's. → `Done`
+        Edit = 20 { topic: TopicUid, id: MessageId, body: Body },
+        /// Takes an own message back, everywhere it can be taken back. → `Done`
+        Delete = 21 { topic: TopicUid, id: MessageId },
+        /// Puts an emoji to a message, or takes it away. → `Done`
+        React = 22 { topic: TopicUid, id: MessageId, emoji: Emoji, on: bool },
+        /// As `Send`, in answer to the message `to`. → `Sent`
+        Reply = 23 { topic: TopicUid, client_ref: [u8; 16], to: MessageId, format: Format, body: Body },
     }
 }
 
@@ -224,6 +252,8 @@ crate::wire_enum! {
         State = 4 { topic: TopicUid, seq: u64, order: OrderKey, state: State, path: Option<Path> },
         Status = 5 { status: Status },
         Profile = 6 { profile: Profile },
+        /// A message of the history was edited, deleted or reacted to: as it is now.
+        Amended = 8 { message: Message },
     }
 }
 
@@ -377,6 +407,38 @@ crate::wire_struct! {
         pub path: Option<Path>,
         /// The `client_ref` of an own message, so that an optimistic row finds itself.
         pub client_ref: [u8; 16],
+        /// The message it answers.
+        pub reply_to: Option<MessageId>,
+        pub amended: Amended,
+    }
+}
+
+impl Message {
+    /// Its author took it back: there is no body any more.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.amended.deleted
+    }
+
+    /// When the author last edited it.
+    #[must_use]
+    pub fn edited_at(&self) -> Option<UnixMillis> {
+        self.amended.edited.map(|stamp| wall_time(stamp.clock))
+    }
+
+    /// Who reacted with what: the emoji that was there first in front, at most [`REACTIONS_SHOWN`] of them.
+    #[must_use]
+    pub fn reactions(&self) -> Vec<(Emoji, Vec<EndpointId>)> {
+        let on = self.amended.reactions.iter().rev().filter(|r| r.on);
+        let mut out: Vec<(Emoji, Vec<EndpointId>)> = Vec::new();
+        for reaction in on {
+            match out.iter_mut().find(|(emoji, _)| *emoji == reaction.emoji) {
+                Some((_, who)) => who.push(reaction.who),
+                None => out.push((reaction.emoji.clone(), alloc::vec![reaction.who])),
+            }
+        }
+        out.truncate(REACTIONS_SHOWN);
+        out
     }
 }
 

@@ -5,9 +5,10 @@ use super::{
     Command, CommandError, CommandId, Endpoint, Event, Format, Me, Message, Name, Output, Reply, Table,
     Topic, TopicKind, TopicState, Write,
 };
+use crate::delivery::amend::is_text;
 use crate::delivery::outbox::Draft;
-use crate::delivery::{MessageType, SenderChain, State};
-use crate::id::TopicUid;
+use crate::delivery::{Amended, MessageType, SenderChain, State};
+use crate::id::{MessageId, TopicUid};
 use crate::identity::DeviceSecrets;
 use crate::limits::OUTBOX_MESSAGES;
 use crate::topic::TopicLog;
@@ -38,7 +39,9 @@ impl Endpoint {
             Command::Invite { topic, expires_in_ms } => self.invite(&topic, expires_in_ms),
             Command::Preview { code } => return self.preview(id, code.as_str()),
             Command::Accept { code } => return self.accept_invite(id, code.as_str()),
-            Command::Send { topic, client_ref, format, body } => self.send(&topic, client_ref, format, body),
+            Command::Send { topic, client_ref, format, body } => {
+                self.send(&topic, client_ref, None, format, body)
+            }
             Command::Retry { topic, seq } => self.retry(&topic, seq),
             Command::MarkSeen { topic } => self.mark_seen(&topic),
             Command::Leave { topic } => self.leave(&topic),
@@ -50,6 +53,12 @@ impl Endpoint {
             Command::Forget { topic } => self.forget(&topic),
             Command::SetDirect { enabled } => self.set_direct(enabled),
             Command::Status => Ok(Reply::Status { status: self.current_status() }),
+            Command::Reply { topic, client_ref, to, format, body } => {
+                self.send(&topic, client_ref, Some(to), format, body)
+            }
+            Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
+                return Later(self.ask_to_amend(id, command).err().map(Err));
+            }
         };
         answer.into()
     }
@@ -95,27 +104,35 @@ impl Endpoint {
         Ok(Reply::Topic { topic: self.view(&uid).ok_or(CommandError::NotFound)? })
     }
 
-    fn send(&mut self, uid: &TopicUid, client_ref: [u8; 16], format: Format, body: super::Body) -> Answer {
-        let kind = match format {
-            Format::Text if core::str::from_utf8(&body).is_ok_and(|t| !t.trim().is_empty()) => {
-                MessageType::Text
-            }
-            Format::Bytes => MessageType::Bytes,
-            Format::Text | Format::Notice => return Err(CommandError::BadInput),
+    fn send(
+        &mut self,
+        uid: &TopicUid,
+        client_ref: [u8; 16],
+        reply_to: Option<MessageId>,
+        format: Format,
+        body: super::Body,
+    ) -> Answer {
+        let (kind, wire) = match (format, reply_to) {
+            (Format::Text, _) if !is_text(&body) => return Err(CommandError::BadInput),
+            (Format::Notice, _) => return Err(CommandError::BadInput),
+            (_, Some(to)) => (MessageType::Reply, Self::reply_body(to, format, &body)?),
+            (Format::Text, None) => (MessageType::Text, body.clone()),
+            (Format::Bytes, None) => (MessageType::Bytes, body.clone()),
         };
+        let say = Say { client_ref, reply_to, format, body };
         let talk = self.talks.get(uid).ok_or(CommandError::NotFound)?;
         if !talk.is_active() {
             return Err(CommandError::Unauthorized);
         }
-        if let Some(message) = self.sent_before(uid, &client_ref, format, &body) {
+        if let Some(message) = self.sent_before(uid, &say) {
             return Ok(Reply::Sent { message });
         }
         if talk.outbox.entries.len() >= OUTBOX_MESSAGES {
             return Err(CommandError::QuotaExceeded);
         }
         let heads = talk.senders.values().filter_map(SenderChain::head).collect();
-        let seq = self.compose(uid, Draft { kind, body: body.clone(), parents: heads, client_ref });
-        let message = self.own_message(uid, seq, client_ref, format, body).ok_or(CommandError::NotFound)?;
+        let seq = self.compose(uid, Draft { kind, body: wire, parents: heads, client_ref });
+        let message = self.own_message(uid, seq, say).ok_or(CommandError::NotFound)?;
         self.show(uid, message.clone());
         Ok(Reply::Sent { message })
     }
@@ -135,14 +152,7 @@ impl Endpoint {
         entry.seq
     }
 
-    fn own_message(
-        &self,
-        uid: &TopicUid,
-        seq: u64,
-        client_ref: [u8; 16],
-        format: Format,
-        body: super::Body,
-    ) -> Option<Message> {
+    fn own_message(&self, uid: &TopicUid, seq: u64, say: Say) -> Option<Message> {
         let entry = self.talks.get(uid)?.outbox.entries.get(&seq)?;
         let profile = self.profile()?;
         Some(Message {
@@ -155,23 +165,19 @@ impl Endpoint {
             mine: true,
             sent_at: entry.sent_at,
             received_at: None,
-            format,
-            body,
+            format: say.format,
+            body: say.body,
             state: Some(State::Queued),
             path: entry.path,
-            client_ref,
+            client_ref: say.client_ref,
+            reply_to: say.reply_to,
+            amended: Amended::default(),
         })
     }
 
     /// A command repeated after another tab took over is the same message.
-    fn sent_before(
-        &self,
-        uid: &TopicUid,
-        client_ref: &[u8; 16],
-        format: Format,
-        body: &super::Body,
-    ) -> Option<Message> {
-        let recent = self.talks.get(uid)?.outbox.find_ref(client_ref)?;
+    fn sent_before(&self, uid: &TopicUid, say: &Say) -> Option<Message> {
+        let recent = self.talks.get(uid)?.outbox.find_ref(&say.client_ref)?;
         let profile = self.profile()?;
         let entry = self.talks.get(uid)?.outbox.entries.get(&recent.seq);
         Some(Message {
@@ -184,12 +190,14 @@ impl Endpoint {
             mine: true,
             sent_at: recent.sent_at,
             received_at: None,
-            format,
-            body: body.clone(),
+            format: say.format,
+            body: say.body.clone(),
             // An entry that is gone has reached everybody.
             state: Some(entry.map_or(State::Delivered, |e| e.state(self.way_out(uid)))),
             path: entry.and_then(|e| e.path),
-            client_ref: *client_ref,
+            client_ref: say.client_ref,
+            reply_to: say.reply_to,
+            amended: Amended::default(),
         })
     }
 
@@ -268,6 +276,7 @@ impl Endpoint {
             Table::Pending,
             Table::Message,
             Table::State,
+            Table::Place,
         ];
         let prefix = |table| Write::DeletePrefix { table, prefix: uid.0.to_vec() };
         self.step.writes.extend(tables.map(prefix));
@@ -283,6 +292,14 @@ impl Endpoint {
         self.with_peering(|p, now| p.set_direct(allowed, now));
         Ok(Reply::Done)
     }
+}
+
+/// What a person or an application said.
+struct Say {
+    client_ref: [u8; 16],
+    reply_to: Option<MessageId>,
+    format: Format,
+    body: super::Body,
 }
 
 /// An answer now, or one that comes when a node has spoken.

@@ -2,9 +2,10 @@
 
 use super::api::{Message, Name, TopicKind, TopicState};
 use crate::crypto::Secret;
+use crate::delivery::amend::Waiting;
 use crate::delivery::inbox::SenderChain;
 use crate::delivery::outbox::Outbox;
-use crate::id::{DeviceId, PacketId, TopicUid};
+use crate::id::{DeviceId, MessageId, PacketId, TopicUid};
 use crate::limits::{PACKET_SIZES, PENDING_BYTES, PENDING_PACKETS};
 use crate::packet::{ContentKey, Kind};
 use crate::time::UnixMillis;
@@ -136,6 +137,8 @@ pub(super) struct Conversation {
     pub(super) posts: LiteMap<u64, Post>,
     pub(super) next_post: u64,
     pub(super) pending: Pending,
+    /// What was said about messages that are not here, or are being looked up.
+    pub(super) amendments: Waiting,
     /// Lane written to in this week.
     pub(super) lane: (u32, u8),
     /// How often a message was sealed again because a node called its packet expired.
@@ -153,6 +156,7 @@ impl Conversation {
             posts: LiteMap::new(),
             next_post: 0,
             pending: Pending::default(),
+            amendments: Waiting::default(),
             lane: (0, 1),
             resealed: LiteMap::new(),
         }
@@ -173,7 +177,7 @@ impl Conversation {
 
 /// Keys of the records of one conversation.
 pub(super) mod key {
-    use super::{DeviceId, PacketId, TopicUid, Vec};
+    use super::{DeviceId, MessageId, PacketId, TopicUid, Vec};
     use crate::delivery::outbox::OrderKey;
 
     const OUTBOX_ENTRY: u8 = 0;
@@ -202,6 +206,16 @@ pub(super) mod key {
     /// In `Table::Pending`.
     pub(in super::super) fn pending(uid: &TopicUid, packet: &PacketId) -> Vec<u8> {
         [&uid.0[..], &packet.0].concat()
+    }
+
+    /// In `Table::Pending`; longer than a packet's.
+    pub(in super::super) fn amendment(uid: &TopicUid, id: &MessageId) -> Vec<u8> {
+        [&uid.0[..], &id.0, &[1]].concat()
+    }
+
+    /// In `Table::Place`.
+    pub(in super::super) fn place(uid: &TopicUid, id: &MessageId) -> Vec<u8> {
+        [&uid.0[..], &id.0].concat()
     }
 
     /// In `Table::Message` and `Table::State`.

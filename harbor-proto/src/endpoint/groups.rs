@@ -5,7 +5,7 @@
 use super::conversation::{Post, PostKey, PostKind, key};
 use super::{CommandError, Endpoint, Format, Message, Reply, Table, Timer, TopicState};
 use crate::delivery::outbox::order_key;
-use crate::delivery::{Clock, SenderChain};
+use crate::delivery::{Amended, Clock, SenderChain};
 use crate::id::{EndpointId, MessageId, TopicUid};
 use crate::limits::MAX_TTL_HOURS;
 use crate::topic::control::{ControlObject, control_key, pack};
@@ -280,6 +280,8 @@ impl Endpoint {
             state: None,
             path: None,
             client_ref: [0; 16],
+            reply_to: None,
+            amended: Amended::default(),
         };
         self.show(uid, message);
     }

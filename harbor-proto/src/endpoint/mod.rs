@@ -3,6 +3,7 @@
 //! Spec: docs/spec/ as a whole. One call takes one fact; everything it changes is persisted in one
 //! transaction, and everything it sends comes after.
 
+mod amend;
 mod api;
 mod commands;
 mod contacts;
@@ -34,6 +35,7 @@ use crate::uplink::{Tag, Uplink};
 use crate::wire::Wire;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use amend::LookUp;
 use conversation::Conversation;
 use doors::Door;
 use litemap::LiteMap;
@@ -107,6 +109,9 @@ pub struct Endpoint {
     /// Devices whose direct connection left something unacknowledged, and since when nothing came over it.
     silent: LiteMap<DeviceId, Instant>,
     timers: LiteMap<Timer, Instant>,
+    /// Messages being looked up, with the commands that wait for one; as many as amendments may wait, at most.
+    looks: Vec<LookUp>,
+    next_look: u64,
     /// Conversations to dispatch, and those whose view changed.
     dirty: BTreeSet<TopicUid>,
     changed: BTreeSet<TopicUid>,
@@ -137,6 +142,7 @@ impl Machine for Endpoint {
             Input::RtcUp { rtc } => self.with_peering(|p, _| p.rtc_up(rtc.0)),
             Input::RtcDown { rtc } => self.with_peering(|p, now| p.rtc_down(rtc.0, now)),
             Input::RtcFrame { rtc, bytes } => self.on_direct_frame(rtc, &bytes),
+            Input::Found { look, topic, id, message } => self.on_found(look, &topic, id, message.map(|m| *m)),
             Input::Solved { stamp, nonce } => self.on_solved(stamp, nonce),
         }
         self.settle();
@@ -184,6 +190,7 @@ impl Endpoint {
         if !self.running {
             self.running = true;
             self.start_peering();
+            self.look_again();
         }
         self.timers.insert(Timer::Upkeep, self.now);
         self.handle_due_upkeep();

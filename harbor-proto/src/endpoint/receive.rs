@@ -7,16 +7,17 @@ use super::conversation::key;
 use super::mail::Holder;
 use super::{Endpoint, Format, Message, Path, Table};
 use crate::crypto::Secret;
+use crate::delivery::amend::ReplyBody;
 use crate::delivery::clock::wall_time;
 use crate::delivery::outbox::order_key;
 use crate::delivery::plan::{CONTROL_LANE, Place, SIGNAL_LANE};
-use crate::delivery::{Accepted, Binding, Clock, Content, MessageType};
+use crate::delivery::{Accepted, Amended, Amendment, Binding, Clock, Content, MessageType};
 use crate::id::{DeviceId, MessageId, PacketId, TopicUid};
 use crate::packet::{Header, Kind, Packet};
 use crate::peering::Signal;
 use crate::topic::control::{ControlContent, control_key, signal_key};
 use crate::topic::{KeyError, OpenKey};
-use crate::wire::{Bytes, Wire};
+use crate::wire::{Bytes, List, Wire};
 
 /// Bytes of a message's body that the list of conversations keeps.
 const EXCERPT: usize = 280;
@@ -156,11 +157,14 @@ impl Endpoint {
             self.put(Table::Peer, key::sender(uid, author), &chain);
         }
         let Accepted::New { order } = accepted else { return Fate::Duplicate };
-        if content.kind != MessageType::Receipt {
-            let message = self.received(uid, content, id, order, identity, path);
+        if content.kind.is_shown() {
+            let mut message = self.received(uid, content, id, order, identity, path);
+            self.catch_up(uid, &mut message);
             let talk = self.talks.get_mut(uid).expect("as above");
-            talk.meta.unread = talk.meta.unread.saturating_add(1);
+            talk.meta.unread = talk.meta.unread.saturating_add(u32::from(!message.is_deleted()));
             self.show(uid, message);
+        } else if let Some(amendment) = Amendment::read(content, id, identity) {
+            self.amend(uid, amendment);
         }
         self.changed.insert(*uid);
         Fate::Kept
@@ -175,7 +179,16 @@ impl Endpoint {
         author: crate::id::EndpointId,
         path: Path,
     ) -> Message {
-        let text = content.kind == MessageType::Text && core::str::from_utf8(&content.body).is_ok();
+        let (reply_to, says_text, body) = match content.kind {
+            MessageType::Reply => match ReplyBody::from_bytes(&content.body) {
+                Ok(reply) => {
+                    (Some(reply.to), reply.text, Bytes::new(reply.body.into_vec()).unwrap_or_default())
+                }
+                Err(_) => (None, false, Bytes::default()),
+            },
+            kind => (None, kind == MessageType::Text, content.body.clone()),
+        };
+        let text = says_text && core::str::from_utf8(&body).is_ok();
         Message {
             topic: *uid,
             order: order_key(order, &id),
@@ -187,16 +200,21 @@ impl Endpoint {
             sent_at: wall_time(content.clock),
             received_at: Some(self.unix()),
             format: if text { Format::Text } else { Format::Bytes },
-            body: content.body.clone(),
+            body,
             state: None,
             path: Some(path),
             client_ref: [0; 16],
+            reply_to,
+            amended: Amended::default(),
         }
     }
 
     /// Puts a message into the history and on the screen.
     pub(super) fn show(&mut self, uid: &TopicUid, message: Message) {
         self.put(Table::Message, key::message(uid, &message.order), &message);
+        if message.format != Format::Notice {
+            self.put(Table::Place, key::place(uid, &message.id), &message.order);
+        }
         let Some(talk) = self.talks.get_mut(uid) else { return };
         if talk.meta.last.as_ref().is_none_or(|last| last.order < message.order) {
             talk.meta.last = Some(excerpt(&message));
@@ -240,10 +258,12 @@ impl Endpoint {
 }
 
 /// What the list of conversations shows of a message; a record of it is written with every message.
-fn excerpt(message: &Message) -> Message {
+pub(super) fn excerpt(message: &Message) -> Message {
     let mut end = message.body.len().min(EXCERPT);
     while message.format != Format::Bytes && end > 0 && core::str::from_utf8(&message.body[..end]).is_err() {
         end -= 1;
     }
-    Message { body: Bytes::new(message.body[..end].to_vec()).unwrap_or_default(), ..message.clone() }
+    let amended = Amended { reactions: List::default(), ..message.amended };
+    let body = Bytes::new(message.body[..end].to_vec()).unwrap_or_default();
+    Message { body, amended, ..message.clone() }
 }

@@ -5,6 +5,7 @@ use super::conversation::{Conversation, Meta, Post, key};
 use super::mail::{Mail, ReadState};
 use super::{Endpoint, LinkId, Me, Setup, Step, Table, TopicState};
 use crate::crypto::rng::Rng;
+use crate::delivery::Amendment;
 use crate::delivery::outbox::{Entry, Head};
 use crate::id::{DeviceId, EndpointId, HarborId, PacketId, TopicUid};
 use crate::time::{Instant, WallClock};
@@ -34,7 +35,7 @@ type Record = (Table, Vec<u8>, Vec<u8>);
 type LogRecord = (Shelf, Vec<u8>, Vec<u8>);
 
 impl Endpoint {
-    /// An endpoint as its records left it; none for the first start. History (`Message`, `State`) is not needed
+    /// An endpoint as its records left it; none for the first start. History (`Message`, `State`, `Place`) is not needed
     /// and ignored. Nothing runs before the first [`super::Input::Clock`].
     ///
     /// # Errors
@@ -97,6 +98,8 @@ impl Endpoint {
             sent: LiteMap::new(),
             silent: LiteMap::new(),
             timers: LiteMap::new(),
+            looks: Vec::new(),
+            next_look: 1,
             dirty: BTreeSet::new(),
             changed: BTreeSet::new(),
             replan: true,
@@ -128,6 +131,11 @@ impl Endpoint {
                 let (uid, device) = key::split(key)?;
                 let chain = Wire::from_bytes(value).ok()?;
                 self.talks.get_mut(&uid)?.senders.insert(DeviceId(device), chain);
+                Some(())
+            }
+            Table::Pending if key.len() > 64 => {
+                let (uid, _) = key::split(&key[..64])?;
+                self.talks.get_mut(&uid)?.amendments.insert(Amendment::from_bytes(value).ok()?);
                 Some(())
             }
             Table::Pending => {

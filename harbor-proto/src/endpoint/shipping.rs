@@ -233,7 +233,7 @@ impl Endpoint {
     /// Tells of a new state of an own message, and keeps it beside the history.
     pub(super) fn state_changed(&mut self, uid: &TopicUid, seq: u64, durable: bool) {
         let Some(entry) = self.talks.get(uid).and_then(|t| t.outbox.entries.get(&seq)) else { return };
-        if entry.kind == crate::delivery::MessageType::Receipt {
+        if !entry.kind.is_shown() {
             return;
         }
         let (state, path, order) = (entry.state(self.way_out(uid)), entry.path, entry.order);

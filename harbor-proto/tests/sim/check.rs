@@ -36,7 +36,9 @@ pub(crate) struct Check {
     /// Packets a node said are stored, and until which hour.
     promised: BTreeMap<(usize, HarborId, PacketId), u32>,
     pub(crate) said: BTreeMap<Vec<u8>, Said>,
-    /// Messages that no longer concern whoever joins or leaves from here on.
+    /// Texts that somebody put in the place of an own message's.
+    edits: BTreeMap<Vec<u8>, usize>,
+    /// Messages that no longer concern whoever joins or leaves from here on, or that are shown as said no more.
     closed: BTreeSet<Vec<u8>>,
     /// By device and body.
     history: BTreeMap<(usize, Vec<u8>), Line>,
@@ -99,6 +101,14 @@ impl Check {
         if let Command::Send { topic, body, .. } = command {
             self.said.entry(body.to_vec()).or_insert(Said { device, topic: *topic });
         }
+        if let Command::Edit { id, .. } | Command::Delete { id, .. } = command {
+            let now =
+                self.history.iter().filter(|(_, line)| line.id == *id).map(|((_, body), _)| body.clone());
+            self.closed.extend(now);
+        }
+        if let Command::Edit { body, .. } = command {
+            self.edits.insert(body.to_vec(), device);
+        }
     }
 
     pub(crate) fn replied(&mut self, device: usize, result: &Result<Reply, CommandError>) {
@@ -119,6 +129,12 @@ impl Check {
     /// Nothing is shown that its author did not say, there.
     fn genuine(&self, device: usize, message: &Message) {
         if message.seq == 0 {
+            return;
+        }
+        if message.is_deleted() || message.edited_at().is_some() {
+            let author = self.edits.get(&message.body[..]);
+            assert_eq!(message.is_deleted(), message.body.is_empty(), "a deletion leaves nothing");
+            assert!(message.is_deleted() || self.who.get(&message.author) == author, "somebody else's edit");
             return;
         }
         let said = self.said.get(&message.body[..]).expect("a message nobody wrote");
@@ -148,6 +164,9 @@ impl Check {
             return;
         }
         assert_eq!(at, key(message), "a message under a key that is not its own");
+        if message.is_deleted() || message.edited_at().is_some() {
+            return;
+        }
         let line = Line { key: at, id: message.id };
         if let Some(before) = self.history.insert((device, message.body.to_vec()), line) {
             assert!(

@@ -236,6 +236,10 @@ impl World {
                 let at = self.now + self.between(5, 2500);
                 self.schedule(at, Happening::Solved { device, run, stamp, nonce });
             }
+            Output::Look { look, topic, id } => {
+                let message = self.devices[device].disk.find(&topic, &id).map(Box::new);
+                self.tell(device, Input::Found { look, topic, id, message });
+            }
             Output::CancelSolve { stamp } => {
                 // Now and then the answer was already on its way.
                 if !self.chance(1, 5) {
@@ -339,6 +343,6 @@ fn heard(input: &Input) -> String {
 
 /// All tables but history and its states, which an endpoint never loads.
 fn for_restore(records: &Records) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
-    let loaded = records.iter().filter(|((table, _), _)| !matches!(table, Table::Message | Table::State));
+    let loaded = records.iter().filter(|((table, _), _)| !table.is_history());
     loaded.map(|((table, key), value)| (*table, key.clone(), value.clone())).collect()
 }

@@ -1,10 +1,11 @@
 //! What survives a crash: a node's log and a device's records.
 
 use harbor_proto::crypto::rng::Rng;
-use harbor_proto::endpoint::{Table, Write};
-use harbor_proto::id::{HarborId, PacketId};
+use harbor_proto::endpoint::{Message, Table, Write};
+use harbor_proto::id::{HarborId, MessageId, PacketId, TopicUid};
 use harbor_proto::mailbox::{Quota, admit};
 use harbor_proto::node::{Append, AppendError, Appended, JobId, Page};
+use harbor_proto::wire::Wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -138,6 +139,14 @@ impl DeviceDisk {
         let kept = rng.below(self.tail.len() as u64 + 1);
         self.tail.truncate(usize::try_from(kept).expect("below a length"));
         self.sync();
+    }
+
+    /// A message of the history.
+    pub(crate) fn find(&self, topic: &TopicUid, id: &MessageId) -> Option<Message> {
+        let records = self.records();
+        let order = records.get(&(Table::Place, [topic.0, id.0].concat()))?;
+        let message = records.get(&(Table::Message, [&topic.0[..], order].concat()))?;
+        Some(Message::from_bytes(message).expect("history is readable"))
     }
 
     /// What is read back: all that was written, synced or not.

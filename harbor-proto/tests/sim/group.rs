@@ -1,10 +1,11 @@
 //! Members of one conversation on real endpoints, and what they do.
 
 use crate::world::{Client, HOUR, MINUTE, SECOND, World};
+use harbor_proto::delivery::Amended;
 use harbor_proto::endpoint::{
     Body, Command, CommandError, Endpoint, Format, Message, Name, Reply, Setup, Table, TopicKind, TopicState,
 };
-use harbor_proto::id::TopicUid;
+use harbor_proto::id::{MessageId, TopicUid};
 use harbor_proto::wire::{Text, Wire};
 use std::collections::BTreeSet;
 
@@ -155,6 +156,54 @@ impl Group {
         text
     }
 
+    /// Edits or deletes an own message, or reacts to any, as far as this device has some.
+    pub(crate) fn amend(&mut self, device: usize) {
+        let id = |n: u64| usize::try_from(n).expect("few");
+        let lines = history(&self.world, device, &self.topic);
+        let own: Vec<_> = lines.iter().filter(|m| m.mine && !m.is_deleted()).collect();
+        if own.is_empty() {
+            return;
+        }
+        let (topic, chance) = (self.topic, self.world.between(0, 8));
+        let mine = own[id(self.world.rng.below(own.len() as u64))].id;
+        self.said += 1;
+        let command = match chance {
+            0 => Command::Delete { topic, id: mine },
+            1..4 => {
+                let body = Body::new(format!("edit {} by {device}", self.said).into_bytes()).expect("short");
+                Command::Edit { topic, id: mine, body }
+            }
+            _ => {
+                let any = lines[id(self.world.rng.below(lines.len() as u64))].id;
+                let emoji = ["a", "b", "c", "d", "e", "f"][id(self.world.rng.below(6))];
+                let on = self.world.chance(3, 4);
+                Command::React { topic, id: any, emoji: Text::new(emoji).expect("short"), on }
+            }
+        };
+        self.world.command(device, command);
+    }
+
+    /// All members show the same, message by message, within `ms`; where they stand in each.
+    pub(crate) fn agree(&mut self, ms: u64) -> usize {
+        let mut left = ms;
+        loop {
+            let views: Vec<_> = self.members.iter().map(|d| self.view(*d)).collect();
+            if views.iter().all(|view| *view == views[0]) {
+                return views[0].iter().filter(|(_, _, amended)| *amended != Amended::default()).count();
+            }
+            assert!(left > 0, "they never show the same: {views:?}");
+            self.world.run_for(left.min(MINUTE));
+            left = left.saturating_sub(MINUTE);
+        }
+    }
+
+    fn view(&self, device: usize) -> Vec<(MessageId, Vec<u8>, Amended)> {
+        let lines = history(&self.world, device, &self.topic).into_iter();
+        let mut view: Vec<_> = lines.map(|m| (m.id, m.body.to_vec(), m.amended)).collect();
+        view.sort_by_key(|(id, ..)| *id);
+        view
+    }
+
     /// A member, by chance.
     pub(crate) fn somebody(&mut self) -> usize {
         let at = self.world.rng.below(self.members.len() as u64);
@@ -214,11 +263,17 @@ impl Group {
 
 /// What a device shows of a topic, oldest first: bodies of messages that somebody said.
 pub(crate) fn shown(world: &World, device: usize, topic: &TopicUid) -> Vec<String> {
+    let lines = history(world, device, topic);
+    lines.iter().map(|m| String::from_utf8_lossy(&m.body).into_owned()).collect()
+}
+
+/// What somebody said, as a device shows it, oldest first.
+fn history(world: &World, device: usize, topic: &TopicUid) -> Vec<Message> {
     let records = world.devices[device].disk.records();
     let lines =
         records.iter().filter(|((table, key), _)| *table == Table::Message && key.starts_with(&topic.0));
     let messages = lines.map(|(_, value)| Message::from_bytes(value).expect("history is readable"));
-    messages.filter(|m| m.seq > 0).map(|m| String::from_utf8_lossy(&m.body).into_owned()).collect()
+    messages.filter(|m| m.seq > 0).collect()
 }
 
 fn name(text: &str) -> Name {

@@ -11,6 +11,7 @@ mod group;
 mod link;
 mod postman;
 mod scenario_admins;
+mod scenario_amend;
 mod scenario_away;
 mod scenario_crash;
 mod scenario_limits;

@@ -4,6 +4,7 @@
 use crate::world::Client;
 use harbor_proto::crypto::Secret;
 use harbor_proto::crypto::rng::Rng;
+use harbor_proto::delivery::Amended;
 use harbor_proto::endpoint::{
     Body, Command, CommandId, Event, Format, Input, LinkId, Message, Name, Output, Path, Reply, Setup,
     StampId, State, Table, Write,
@@ -179,6 +180,8 @@ impl Postman {
             state: Some(state),
             path: Some(Path::Stored),
             client_ref: [0; 16],
+            reply_to: None,
+            amended: Amended::default(),
         }
     }
 

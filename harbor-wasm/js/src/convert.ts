@@ -17,7 +17,12 @@ export function toMessage<T>(raw: RawMessage, decode: (data: string | Bytes) => 
     mine: raw.mine,
     sentAt: new Date(raw.sentAt),
     receivedAt: raw.receivedAt === undefined ? undefined! : new Date(raw.receivedAt),
-    data: decode(raw.data),
+    // Nothing is left that an application's codec could read.
+    data: raw.deleted ? (undefined as T) : decode(raw.data),
+    replyTo: raw.replyTo as MessageId,
+    editedAt: raw.editedAt === undefined ? undefined! : new Date(raw.editedAt),
+    deleted: raw.deleted,
+    reactions: new Map(raw.reactions as [string, IdentityId[]][]),
     state: raw.state ?? "delivered",
     nodes: raw.nodes!,
     path: raw.path!,

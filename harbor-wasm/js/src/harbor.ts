@@ -12,7 +12,7 @@ export interface Inside {
   readonly inviteBase: string;
   /** Aborted by close(). */
   readonly closing: AbortSignal;
-  onMessage(fn: (message: RawMessage) => void): Unsubscribe;
+  onMessage(fn: (message: RawMessage) => void, amended?: boolean): Unsubscribe;
 }
 
 const TOPIC_ID = /^[0-9a-f]{64}$/;
@@ -23,6 +23,7 @@ export class Harbor extends EventTarget implements AsyncDisposable {
   readonly #inside: Inside;
   readonly #closing = new AbortController();
   readonly #onMessage = new Set<(message: RawMessage) => void>();
+  readonly #onAmended = new Set<(message: RawMessage) => void>();
   readonly #onTopic = new Set<(topic: RawTopic) => void>();
   readonly #subscription: number;
   #profile: RawProfile;
@@ -34,9 +35,10 @@ export class Harbor extends EventTarget implements AsyncDisposable {
     this.#raw = raw;
     this.#profile = profile;
     this.#status = status;
-    const onMessage = (fn: (message: RawMessage) => void) => {
+    const onMessage = (fn: (message: RawMessage) => void, amended = false) => {
       this.#onMessage.add(fn);
-      return () => void this.#onMessage.delete(fn);
+      if (amended) this.#onAmended.add(fn);
+      return () => void (this.#onMessage.delete(fn), this.#onAmended.delete(fn));
     };
     this.#inside = { raw, receipts: new Receipts(), inviteBase, closing: this.#closing.signal, onMessage };
     this.#subscription = raw.subscribe((event) => this.#hear(event));
@@ -155,6 +157,10 @@ export class Harbor extends EventTarget implements AsyncDisposable {
       case "message":
         for (const fn of [...this.#onMessage]) report(() => fn(event.message));
         if (event.message.kind !== "notice") this.#dispatch("message", toMessage(event.message, (data) => data));
+        break;
+      case "amended":
+        for (const fn of [...this.#onAmended]) report(() => fn(event.message));
+        this.#dispatch("amended", toMessage(event.message, (data) => data));
         break;
       case "state":
         this.#inside.receipts.changed(event);

@@ -4,6 +4,7 @@ export { Harbor } from "./harbor.js";
 export { Topic } from "./topic.js";
 export type {
   Abortable, Bytes, Codec, ConnectOptions, Contacts, DeliveryState, HarborEventMap, Identity, IdentityId, InitOptions, Invite,
-  Member, Message, MessageId, Page, Path, SendReceipt, StateChange, Status, TopicId, TopicInfo, TopicOptions, Unsubscribe,
+  Member, Message, MessageId, Page, Path, SendOptions, SendReceipt, StateChange, Status, SubscribeOptions, TopicId, TopicInfo, TopicOptions,
+  Unsubscribe,
 } from "./types.js";
 export { version } from "./version.js";

@@ -42,6 +42,10 @@ export interface RawMessage {
   state?: RawState;
   nodes?: number;
   path?: RawPath;
+  replyTo?: string;
+  editedAt?: number;
+  deleted: boolean;
+  reactions: [emoji: string, who: string[]][];
 }
 export interface RawStatus {
   linked: number;
@@ -61,6 +65,7 @@ export interface RawStateChange {
 }
 export type RawEvent =
   | { type: "topic"; topic: RawTopic }
+  | { type: "amended"; message: RawMessage }
   | { type: "topicGone"; id: string }
   | { type: "message"; message: RawMessage }
   | ({ type: "state" } & RawStateChange)
@@ -88,7 +93,10 @@ export interface RawClient {
   createRoom(title: string): Promise<RawTopic>;
   invite(topic: string, expiresInMs: number): Promise<{ code: string; expires: number }>;
   accept(code: string): Promise<RawTopic>;
-  send(topic: string, clientRef: Uint8Array, data: string | Uint8Array): Promise<RawMessage>;
+  send(topic: string, clientRef: Uint8Array, data: string | Uint8Array, replyTo?: string): Promise<RawMessage>;
+  edit(topic: string, message: string, data: string | Uint8Array): Promise<void>;
+  delete(topic: string, message: string): Promise<void>;
+  react(topic: string, message: string, emoji: string, on: boolean): Promise<void>;
   leave(topic: string): Promise<void>;
   revokeInvite(topic: string, code: string): Promise<void>;
   remove(topic: string, who: string): Promise<void>;

@@ -3,7 +3,8 @@ import { HarborError, abortable, told } from "./errors.js";
 import type { Harbor, Inside } from "./harbor.js";
 import type { RawMessage, RawTopic } from "./raw.js";
 import type {
-  Abortable, Bytes, Codec, IdentityId, Invite, Member, Message, Page, SendReceipt, TopicId, TopicOptions, Unsubscribe,
+  Abortable, Bytes, Codec, IdentityId, Invite, Member, Message, MessageId, Page, SendOptions, SendReceipt, SubscribeOptions, TopicId,
+  TopicOptions, Unsubscribe,
 } from "./types.js";
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;
@@ -31,18 +32,37 @@ export class Topic<T = string> implements AsyncIterable<Message<T>>, AsyncDispos
    * Sends `data` to all members. Resolves when it is durable on this device, so it works offline; how far it gets
    * after that is in the receipt and in "state" events. At most 60 KiB.
    */
-  async send(data: T, options: Abortable = {}): Promise<SendReceipt> {
+  async send(data: T, options: SendOptions = {}): Promise<SendReceipt> {
     const body = this.#encode(data);
     const ref = crypto.getRandomValues(new Uint8Array(16));
-    const message = await this.#ask(options.signal, (raw) => raw.send(this.id, ref, body));
+    const message = await this.#ask(options.signal, (raw) => raw.send(this.id, ref, body, options.replyTo));
     return this.#inside.receipts.add(message);
   }
 
+  /** Puts other data in the place of an own message's. Resolves when durable on this device. */
+  async edit(message: MessageId, data: T, options: Abortable = {}): Promise<void> {
+    const body = this.#encode(data);
+    await this.#ask(options.signal, (raw) => raw.edit(this.id, message, body));
+  }
+
+  /**
+   * Takes an own message back: it is erased here, and on every device that hears of it. A member may have read or
+   * copied it before.
+   */
+  async delete(message: MessageId, options: Abortable = {}): Promise<void> {
+    await this.#ask(options.signal, (raw) => raw.delete(this.id, message));
+  }
+
+  /** Puts an emoji to a message, or takes the own one away. At most 32 bytes; the latest 4 of an identity are kept. */
+  async react(message: MessageId, emoji: string, on = true, options: Abortable = {}): Promise<void> {
+    await this.#ask(options.signal, (raw) => raw.react(this.id, message, emoji, on));
+  }
+
   /** Calls `fn` for every new message from now on, own ones included, until unsubscribed or aborted. */
-  subscribe(fn: (message: Message<T>) => void, options: Abortable = {}): Unsubscribe {
+  subscribe(fn: (message: Message<T>) => void, options: SubscribeOptions = {}): Unsubscribe {
     const stop = this.#inside.onMessage((raw) => {
       if (raw.topic === this.id && raw.kind !== "notice") fn(this.#message(raw));
-    });
+    }, options.amended);
     const unsubscribe = () => {
       stop();
       this.#subscriptions.delete(unsubscribe);

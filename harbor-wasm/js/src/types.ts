@@ -105,11 +105,29 @@ export interface Message<T = unknown> {
   readonly sentAt: Date;
   /** Absent for own messages. */
   readonly receivedAt?: Date;
+  /** What was written, or what it was last edited to; `undefined` when {@link deleted}. */
   readonly data: T;
+  /** The message it answers. */
+  readonly replyTo?: MessageId;
+  readonly editedAt?: Date;
+  /** Its author took it back. */
+  readonly deleted: boolean;
+  /** Who reacted with what; the emoji that was there first comes first. */
+  readonly reactions: ReadonlyMap<string, readonly IdentityId[]>;
   readonly state: DeliveryState;
   /** With "stored": on how many nodes. */
   readonly nodes?: number;
   readonly path?: Path;
+}
+
+export interface SendOptions extends Abortable {
+  /** The message it answers. */
+  replyTo?: MessageId;
+}
+
+export interface SubscribeOptions extends Abortable {
+  /** Also hear of messages that were edited, deleted or reacted to: `fn` gets the whole message as it is now. */
+  amended?: boolean;
 }
 
 /** An own message got further. */
@@ -160,6 +178,8 @@ export interface HarborEventMap {
   status: CustomEvent<Status>;
   /** A message of any topic, undecoded: a string or a Uint8Array. */
   message: CustomEvent<Message<string | Bytes>>;
+  /** A message of any topic was edited, deleted or reacted to: as it is now, undecoded. */
+  amended: CustomEvent<Message<string | Bytes>>;
   state: CustomEvent<StateChange>;
   /** A topic is new or changed. */
   topic: CustomEvent<TopicInfo>;

@@ -146,6 +146,58 @@ test("errors have codes, signals are heeded, closing ends everything", async () 
   await tab.close();
 });
 
+test("messages are edited, reacted to, answered and deleted, and history has them so", async () => {
+  const tab = await connected(await page(), "later");
+  const seen = await tab.evaluate(async () => {
+    const code = (promise) => promise.then(() => "none", (error) => (h.isHarborError(error) ? error.code : String(error)));
+    const room = await harbor.topic("Later");
+    const heard = [];
+    room.subscribe((message) => heard.push(message.deleted ? "deleted" : message.data), { amended: true });
+    const fresh = [];
+    room.subscribe((message) => fresh.push(message.data));
+    const codec = { encode: (v) => new TextEncoder().encode(JSON.stringify(v)), decode: (b) => JSON.parse(new TextDecoder().decode(b)) };
+    const { id } = await room.send("helo");
+    await room.edit(id, "hello");
+    await room.react(id, "👍");
+    await room.react(id, "🎉");
+    await room.react(id, "👍", false);
+    const answer = await room.send("world", { replyTo: id });
+    const values = await harbor.topic("Later", { codec });
+    const value = await values.send({ n: 1 }, { replyTo: answer.id });
+    await values.edit(value.id, { n: 2 });
+    const last = (await values.history({ limit: 1 })).items[0];
+    const undecoded = await room.history();
+    await values.delete(value.id);
+    await room.delete(answer.id);
+    const gone = (await values.history({ limit: 2 })).items;
+    const [first] = undecoded.items;
+    return {
+      first: { data: first.data, edited: first.editedAt instanceof Date, deleted: first.deleted, reactions: [...first.reactions].map(([e, who]) => [e, who[0] === harbor.identity.id, who.length]) },
+      reply: undecoded.items[1].replyTo === id && !("editedAt" in undecoded.items[1]),
+      count: undecoded.items.length,
+      last: [last.data, last.replyTo === answer.id],
+      gone: gone.map((m) => [m.deleted, m.data, m.replyTo, m.reactions.size]),
+      heard: heard.filter((data) => typeof data === "string"),
+      fresh: fresh.filter((data) => typeof data === "string"),
+      unknown: await code(room.edit("ab".repeat(32), "x")),
+      noId: await code(room.delete("nonsense")),
+      blank: await code(room.edit(id, " ")),
+      emoji: await code(room.react(id, "two words")),
+    };
+  });
+  assert.deepEqual(seen, {
+    first: { data: "hello", edited: true, deleted: false, reactions: [["🎉", true, 1]] },
+    reply: true,
+    count: 3,
+    last: [{ n: 2 }, true],
+    gone: [[true, undefined, undefined, 0], [true, undefined, undefined, 0]],
+    heard: ["helo", "hello", "hello", "hello", "hello", "world", "deleted", "deleted"],
+    fresh: ["helo", "world"],
+    unknown: "not_found", noId: "not_found", blank: "bad_input", emoji: "bad_input",
+  });
+  await tab.close();
+});
+
 test("safety numbers, removals and roles say what is wrong with an identity", async () => {
   const tab = await connected(await page(), "contacts");
   const seen = await tab.evaluate(async () => {

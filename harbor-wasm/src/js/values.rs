@@ -1,10 +1,12 @@
 //! The core's values as plain JavaScript objects; `js/src/raw.ts` names their types.
 
 use crate::Page;
+use harbor_proto::delivery::amend::Emoji;
 use harbor_proto::endpoint::{
     Event, Format, Invite, Member, Message, Path, Profile, Reply, Role, State, Status, Topic, TopicKind,
     TopicState,
 };
+use harbor_proto::id::EndpointId;
 use harbor_proto::time::UnixMillis;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
@@ -94,6 +96,7 @@ impl ToJs for Event {
             ]),
             Self::Status { status } => event("status", "status", status.to_js()),
             Self::Profile { profile } => event("profile", "profile", profile.to_js()),
+            Self::Amended { message } => event("amended", "message", message.to_js()),
         }
     }
 }
@@ -211,8 +214,17 @@ impl ToJs for Message {
             ("state", self.state.map_or(JsValue::UNDEFINED, |s| state_name(s).into())),
             ("nodes", self.state.map_or(JsValue::UNDEFINED, state_nodes)),
             ("path", self.path.to_js()),
+            ("replyTo", self.reply_to.map_or(JsValue::UNDEFINED, |id| hex(&id.0))),
+            ("editedAt", self.edited_at().map_or(JsValue::UNDEFINED, time)),
+            ("deleted", self.is_deleted().into()),
+            ("reactions", self.reactions().iter().map(reaction).collect::<Array>().into()),
         ])
     }
+}
+
+/// `[emoji, ids]`, an entry of a Map.
+fn reaction((emoji, who): &(Emoji, Vec<EndpointId>)) -> Array {
+    Array::of2(&emoji.as_str().into(), &who.iter().map(|id| hex(&id.0)).collect::<Array>())
 }
 
 impl ToJs for Invite {

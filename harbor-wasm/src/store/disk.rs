@@ -122,6 +122,11 @@ impl Transaction {
         Ok(keys.iter().zip(&values).map(|(key, value)| (bytes(key), bytes(value))).collect())
     }
 
+    /// One record.
+    pub(super) async fn get(&self, store: &str, at: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.store(store)?.get(key(at))?.await?.as_ref().map(bytes))
+    }
+
     /// Waits until everything asked for is on disk.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         // Saves a turn of the event loop; a browser without it commits by itself.

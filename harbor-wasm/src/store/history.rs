@@ -6,7 +6,7 @@ use super::disk::{self, StoreError};
 use super::{MESSAGES, STATES, Store, place};
 use crate::Page;
 use harbor_proto::endpoint::{Message, MessageState, OrderKey, Table};
-use harbor_proto::id::TopicUid;
+use harbor_proto::id::{MessageId, TopicUid};
 use harbor_proto::wire::Wire;
 use idb::CursorDirection;
 use litemap::LiteMap;
@@ -45,6 +45,22 @@ impl Store {
         }
         let messages = rows.iter().map(|(key, sealed)| self.message(key, sealed, &states));
         Ok(Page { messages: messages.collect::<Result<_, _>>()?, more: skipped.is_some() })
+    }
+
+    /// The message `id` of `topic`, if it is here: two disk positions.
+    pub(crate) async fn find(&self, topic: TopicUid, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let tx = self.begin(&[MESSAGES, STATES], None)?;
+        let at = [topic.0, id.0].concat();
+        let Some(order) = tx.get(MESSAGES, &place(Table::Place, &at)).await? else { return Ok(None) };
+        let order = self.unseal(Table::Place, &at, &order)?;
+        let key = place(Table::Message, &[&topic.0[..], &order].concat());
+        let Some(sealed) = tx.get(MESSAGES, &key).await? else { return Ok(None) };
+        let mut states = LiteMap::default();
+        let at = place(Table::State, &key[1..]);
+        if let Some(sealed) = tx.get(STATES, &at).await? {
+            states.insert(at, sealed);
+        }
+        self.message(&key, &sealed, &states).map(Some)
     }
 
     /// A message with the state it has now.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::fresh_namespace;
+use harbor_proto::delivery::Amended;
 use harbor_proto::endpoint::{Format, Message, MessageState, Path, State};
 use harbor_proto::id::{EndpointId, MessageId, TopicUid};
 use harbor_proto::time::UnixMillis;
@@ -26,6 +27,8 @@ fn message(topic: TopicUid, n: u64) -> Message {
         state: Some(State::Queued),
         path: None,
         client_ref: [0; 16],
+        reply_to: None,
+        amended: Amended::default(),
     }
 }
 
@@ -182,6 +185,33 @@ async fn history_goes_back_by_pages_with_the_newest_state() {
     let exact = store.page(topic, Some(order(6)), 5).await.unwrap();
     assert_eq!((seqs(&exact), exact.more), ((1..=5).collect(), false));
     assert_eq!(store.page(TopicUid([1; 32]), None, 10).await.unwrap(), crate::Page::default());
+}
+
+#[wasm_bindgen_test]
+async fn a_message_is_found_by_its_id_and_the_places_are_no_part_of_pages() {
+    let store = Store::open(&fresh_namespace()).await.unwrap();
+    let owner = store.claim().await.unwrap();
+    let topic = TopicUid([0xff; 32]);
+    let (first, second) = (Message { id: MessageId([0xff; 32]), ..message(topic, 1) }, message(topic, 2));
+    let at = |m: &Message| put(Table::Place, &[topic.0, m.id.0].concat(), &m.order);
+    let now = MessageState { state: State::Delivered, path: None };
+    let state = put(Table::State, &[&topic.0[..], &first.order].concat(), &now.to_bytes());
+    let writes = [put_message(&first), at(&first), put_message(&second), at(&second), state];
+    store.write(owner, &writes, false).await.unwrap();
+    let found = store.find(topic, first.id).await.unwrap();
+    assert_eq!(found, Some(Message { state: Some(State::Delivered), ..first.clone() }));
+    assert_eq!(store.find(topic, MessageId([1; 32])).await.unwrap(), None);
+    assert_eq!(seqs(&store.page(topic, None, 10).await.unwrap()), [1, 2]);
+    assert_eq!(store.load().await.unwrap(), vec![], "an endpoint does not load them");
+    store
+        .write(
+            owner,
+            &[Write::Delete { table: Table::Message, key: [&topic.0[..], &first.order].concat() }],
+            true,
+        )
+        .await
+        .unwrap();
+    assert_eq!(store.find(topic, first.id).await.unwrap(), None);
 }
 
 /// Counts what IndexedDB hands out, so that reading a store whole shows.

@@ -54,6 +54,33 @@ pub(crate) fn random_ref() -> [u8; 16] {
     bytes
 }
 
+/// The `inset` of something at most `w` by `h` px beside `element`: below and to the right, if there is room.
+pub(crate) fn beside(element: &web_sys::Element, w: i32, h: i32) -> String {
+    let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0) as i32;
+    let (width, height) = (size(window().inner_width()), size(window().inner_height()));
+    let rect = element.get_bounding_client_rect();
+    let (left, top, bottom) = (rect.left() as i32, rect.top() as i32, rect.bottom() as i32);
+    let left = left.min(width - w).max(8);
+    if bottom + h > height {
+        format!("auto auto {}px {left}px", height - top + 4)
+    } else {
+        format!("{}px auto auto {left}px", bottom + 4)
+    }
+}
+
+/// Brings the first element that `selector` names to the middle of its scroller.
+pub(crate) fn scroll_to(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector) {
+        let options = js_sys::Object::new();
+        let _ = Reflect::set(&options, &"block".into(), &"center".into());
+        let scroll =
+            Reflect::get(&element, &"scrollIntoView".into()).ok().and_then(|f| f.dyn_into::<Function>().ok());
+        if let Some(scroll) = scroll {
+            let _ = scroll.call1(&element, &options);
+        }
+    }
+}
+
 pub(crate) fn is_visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
 }

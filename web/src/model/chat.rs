@@ -3,17 +3,21 @@
 use super::window::{Fetch, Window};
 use super::{App, browser, said};
 use crate::text;
+use harbor_wasm::proto::delivery::Amended;
 use harbor_wasm::proto::endpoint::{
     Body, Command, CommandError, Event, Format, Message, Name, OrderKey, Path, Reply, State,
 };
 use harbor_wasm::proto::id::{EndpointId, MessageId, TopicUid};
 use harbor_wasm::proto::time::UnixMillis;
+use harbor_wasm::proto::wire::Text;
 use harbor_wasm::{Page, Subscription};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-/// States kept that came before their message.
+/// States and amended messages kept that came while their message was being fetched.
 const EARLY: usize = 64;
+/// Answered messages kept up to date: more than there are rows.
+const QUOTES: usize = 1000;
 /// Order of rows whose message the client has not confirmed: after everything else.
 const UNCONFIRMED: u8 = 0xff;
 
@@ -41,6 +45,15 @@ impl Row {
             message: ArcRwSignal::new(message),
         }
     }
+}
+
+/// What the composer writes, other than a new message.
+#[derive(Clone)]
+pub(crate) enum Mode {
+    /// An answer to this message.
+    Reply(ArcRwSignal<Message>),
+    /// Another text for this own message.
+    Edit(ArcRwSignal<Message>),
 }
 
 /// What lies beyond the rows.
@@ -73,12 +86,18 @@ pub(crate) struct Chat {
     pub(crate) new_from: RwSignal<Option<[u8; 16]>>,
     /// Why history could not be read.
     pub(crate) trouble: RwSignal<Option<&'static str>>,
+    /// What is being written, unless it is a new message.
+    pub(crate) mode: RwSignal<Option<Mode>>,
+    /// Messages that rows on the page answer.
+    quoted: StoredValue<Vec<ArcRwSignal<Message>>>,
     /// A text that the client would not take.
     pub(crate) returned: RwSignal<Option<String>>,
     /// The person sees the newest message.
     pub(crate) at_end: StoredValue<bool>,
     /// States of messages that are not on the page yet: they may overtake the message itself.
     early: StoredValue<Vec<Early>>,
+    /// Messages amended while they were not on the page: a page read before may be on its way.
+    late: StoredValue<Vec<Message>>,
     /// That everything was seen is being said.
     marking: StoredValue<bool>,
     /// Runs before the rows change, while the old ones are still on the page.
@@ -97,9 +116,12 @@ impl Chat {
             edges: RwSignal::new(Edges::default()),
             new_from: RwSignal::new(None),
             trouble: RwSignal::new(None),
+            mode: RwSignal::new(None),
+            quoted: StoredValue::new(Vec::new()),
             returned: RwSignal::new(None),
             at_end: StoredValue::new(true),
             early: StoredValue::new(Vec::new()),
+            late: StoredValue::new(Vec::new()),
             marking: StoredValue::new(false),
             before_change: StoredValue::new_local(None),
             subscription: StoredValue::new_local(None),
@@ -204,6 +226,7 @@ impl Chat {
         }
         match event {
             Event::Message { message } if message.topic == self.uid => self.put(message.clone()),
+            Event::Amended { message } if message.topic == self.uid => self.amended(message),
             Event::State { topic, order, state, path, .. } if *topic == self.uid => {
                 let row = self.window.with_value(|w| w.get(order).cloned());
                 match row {
@@ -213,6 +236,79 @@ impl Chat {
             }
             _ => {}
         }
+    }
+
+    /// Shows a message as it is now. How far it got is told by states alone.
+    fn amended(self, message: &Message) {
+        let row = self.window.with_value(|w| w.get(&message.order).map(|row| row.message.clone()));
+        if row.is_none() {
+            self.late.update_value(|all| {
+                all.retain(|m| m.id != message.id);
+                all.push(message.clone());
+                if all.len() > EARLY {
+                    all.remove(0);
+                }
+            });
+        }
+        let quoted = self.quoted.with_value(|all| {
+            all.iter().filter(|q| q.with_untracked(|m| m.id == message.id)).cloned().collect::<Vec<_>>()
+        });
+        self.space_changes();
+        for signal in row.into_iter().chain(quoted) {
+            signal.update(|m| {
+                *m = Message { state: m.state, path: m.path, client_ref: m.client_ref, ..message.clone() };
+            });
+        }
+    }
+
+    /// Keeps an answered message up to date.
+    fn follow(self, message: &ArcRwSignal<Message>) {
+        self.quoted.update_value(|all| {
+            all.push(message.clone());
+            if all.len() > QUOTES {
+                all.remove(0);
+            }
+        });
+    }
+
+    /// The row of a message, if it is on the page.
+    pub(crate) fn row(self, id: MessageId) -> Option<Row> {
+        self.window.with_value(|w| {
+            w.rows()
+                .iter()
+                .map(|(_, row)| row)
+                .find(|row| row.message.with_untracked(|m| m.id == id))
+                .cloned()
+        })
+    }
+
+    /// The message that a row answers, when it is on this device.
+    pub(crate) fn quote(self, id: MessageId) -> RwSignal<Option<ArcRwSignal<Message>>> {
+        let known =
+            self.quoted.with_value(|all| all.iter().find(|q| q.with_untracked(|m| m.id == id)).cloned());
+        let known = known.or_else(|| {
+            let row = self.row(id)?.message;
+            // Followed by itself: the row may leave the page before the one that answers it.
+            self.follow(&row);
+            Some(row)
+        });
+        let out = RwSignal::new(known);
+        if out.with_untracked(Option::is_none)
+            && let Some(client) = self.app.client()
+        {
+            spawn_local(async move {
+                let found = client.find(self.uid, id).await;
+                if let Ok(Some(message)) = found
+                    && !self.window.is_disposed()
+                {
+                    let signal = ArcRwSignal::new(message);
+                    self.follow(&signal);
+                    self.space_changes();
+                    let _ = out.try_set(Some(signal));
+                }
+            });
+        }
+        out
     }
 
     /// Keeps the state of a message that is not on the page: a few, since most stay outside.
@@ -231,6 +327,12 @@ impl Chat {
             if let Some(at) = all.iter().position(|(order, ..)| *order == message.order) {
                 let (_, state, path) = all.remove(at);
                 (message.state, message.path) = (Some(state), path);
+            }
+        });
+        self.late.update_value(|all| {
+            if let Some(at) = all.iter().position(|late| late.id == message.id) {
+                let late = all.remove(at);
+                *message = Message { state: message.state, path: message.path, ..late };
             }
         });
     }
@@ -280,13 +382,13 @@ impl Chat {
     ///
     /// # Errors
     /// The sentence to show when it is too long; the text should stay where it was written.
-    pub(crate) fn send(self, body: &str) -> super::Outcome<()> {
+    pub(crate) fn send(self, body: &str, reply_to: Option<MessageId>) -> super::Outcome<()> {
         let body = Body::new(body.as_bytes().to_vec()).ok_or(text::chat::LONG)?;
         if self.window.with_value(Window::more_below) {
             self.window.update_value(|w| *w = Window::default());
             self.newest();
         }
-        let message = self.written(body);
+        let message = Message { reply_to, ..self.written(body) };
         let order = self.unconfirmed_order();
         let row = Row::new(message.clone());
         self.new_from.set(None);
@@ -320,6 +422,8 @@ impl Chat {
             state: Some(if linked { State::Sending } else { State::Queued }),
             path: None,
             client_ref: browser::random_ref(),
+            reply_to: None,
+            amended: Amended::default(),
         }
     }
 
@@ -335,7 +439,11 @@ impl Chat {
 
     fn submit(self, message: Message) {
         let Message { topic, client_ref, format, ref body, .. } = message;
-        let command = Command::Send { topic, client_ref, format, body: body.clone() };
+        let body = body.clone();
+        let command = match message.reply_to {
+            Some(to) => Command::Reply { topic, client_ref, to, format, body },
+            None => Command::Send { topic, client_ref, format, body },
+        };
         spawn_local(async move {
             match self.app.request(command).await {
                 Ok(Reply::Sent { message }) if !self.window.is_disposed() => self.taken(message),
@@ -358,6 +466,29 @@ impl Chat {
             self.publish();
         }
         self.returned.set(Some(text));
+    }
+
+    /// Puts another text in the place of an own message's.
+    ///
+    /// # Errors
+    /// The sentence to show when it is too long.
+    pub(crate) fn edit(self, id: MessageId, body: &str) -> super::Outcome<()> {
+        let body = Body::new(body.as_bytes().to_vec()).ok_or(text::chat::LONG)?;
+        self.app.perform(Command::Edit { topic: self.uid, id, body });
+        Ok(())
+    }
+
+    /// Takes an own message back.
+    pub(crate) fn delete(self, id: MessageId) {
+        self.app.perform(Command::Delete { topic: self.uid, id });
+    }
+
+    /// Puts an emoji to a message, or takes the own one away.
+    pub(crate) fn react(self, message: &Message, emoji: &str) {
+        let Some(emoji) = Text::new(emoji) else { return };
+        let me = self.app.profile.with_untracked(|p| p.as_ref().map(|p| p.id)).unwrap_or_default();
+        let on = !message.amended.has(&me, &emoji);
+        self.app.perform(Command::React { topic: self.uid, id: message.id, emoji, on });
     }
 
     /// Tries a failed message again.

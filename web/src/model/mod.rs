@@ -208,7 +208,7 @@ impl App {
                 all.remove(topic);
             }),
             Event::Message { message } => self.announce(message),
-            Event::State { .. } => {}
+            Event::State { .. } | Event::Amended { .. } => {}
             Event::Status { status } => self.on_status(status.clone()),
             Event::Profile { profile } => {
                 self.profile.set(Some(profile.clone()));

@@ -32,6 +32,9 @@ pub(crate) const STORED: Icon =
     "M3.5 14.5h4l1.5 2.5h6l1.5-2.5h4M3.5 14.5V19.5h17v-5M3.5 14.5L6.5 4.5h11l3 10";
 pub(crate) const OFFLINE: Icon =
     "M3 3l18 18M8.5 8.4A6 6 0 0 0 6.6 11 4.2 4.2 0 0 0 7 19.5h10.5M12 6a6 6 0 0 1 5.5 5 4.3 4.3 0 0 1 3 6.3";
+pub(crate) const REPLY: Icon = "M9.5 6L4 11.5 9.5 17M4 11.5h9.5c4 0 6.5 2.4 6.5 6.5";
+pub(crate) const EDIT: Icon = "M4 20l1-4.5L16 4.5l3.5 3.5L8.5 19 4 20ZM13.5 7L17 10.5";
+pub(crate) const DELETE: Icon = "M4.5 7h15M9.5 7V4h5v3M6.5 7l1 13h9l1-13M10 11v5.5M14 11v5.5";
 pub(crate) const LOCK: Icon = "M6 10.5h12v9.5H6zM8.5 10.5V7.5a3.5 3.5 0 0 1 7 0v3M12 14v2.5";
 
 /// An icon that says nothing by itself: words stand beside it, or on its button.

@@ -188,6 +188,7 @@ fn last_line(topic: &Topic) -> String {
     }
     let Some(last) = &topic.last else { return text::list::NO_MESSAGES.into() };
     let body = match last.format {
+        _ if last.is_deleted() => text::message::DELETED.into(),
         Format::Bytes => text::message::BYTES.into(),
         Format::Text | Format::Notice => look::preview(&String::from_utf8_lossy(&last.body), 80),
     };

@@ -1,5 +1,6 @@
 //! The messages of a conversation, scrolled through by pages.
 
+use super::actions::Actions;
 use super::icon::{self, icon};
 use super::message::{self, Shape};
 use crate::model::chat::{Chat, Row};
@@ -218,6 +219,7 @@ pub(crate) fn Log(chat: Chat, topic: Memo<Option<Arc<Topic>>>, children: Childre
     let named = Memo::new(move |_| topic.with(|t| t.as_ref().is_some_and(|t| t.kind == TopicKind::Room)));
     let each = move || chat.rows.with(|rows| items(rows, chat.new_from.get(), named.get()));
     let bare = move || chat.edges.with(|e| e.loaded) && chat.rows.with(|r| r.iter().all(|r| r.notice));
+    let actions = Actions::new(chat);
     view! {
         <div class="log-frame">
             <div
@@ -241,7 +243,7 @@ pub(crate) fn Log(chat: Chat, topic: Memo<Option<Arc<Topic>>>, children: Childre
                                 <li class="day"><span>{move || when::day_heading(at, browser::local(app.now.get()))}</span></li>
                             }.into_any(),
                             Item::New => view! { <li class="new-mark"><span>{text::message::NEW}</span></li> }.into_any(),
-                            Item::Message { row, shape } => message::message(chat, &row, shape),
+                            Item::Message { row, shape } => message::message(chat, &row, shape, actions),
                         }
                     />
                 </ol>
@@ -250,6 +252,7 @@ pub(crate) fn Log(chat: Chat, topic: Memo<Option<Arc<Topic>>>, children: Childre
             <Show when=move || scroll.away.get()>
                 <Newest scroll topic/>
             </Show>
+            {actions.menu()}
         </div>
     }
 }

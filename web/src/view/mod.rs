@@ -1,6 +1,7 @@
 //! What a person sees. Views read [`App`](crate::model::App) and call it; they keep no truth of their own.
 #![allow(unreachable_pub, reason = "the component macro writes `pub` into what it makes")]
 
+mod actions;
 mod avatar;
 mod banner;
 mod chat;

@@ -1,5 +1,6 @@
 //! The endpoint against a real node, one behaviour at a time. Faults and randomness are in `tests/sim`.
 
+mod amend;
 mod net;
 
 use super::*;

@@ -1,13 +1,14 @@
 //! Endpoints around one real node, in one thread on a virtual clock, with everything working at once.
 
 use crate::endpoint::*;
-use crate::id::{EndpointId, HarborId};
+use crate::id::{EndpointId, HarborId, MessageId, TopicUid};
 use crate::limits::MAX_TTL_HOURS;
 use crate::machine::Machine;
 use crate::node::{self, Append, Appended, ConnId, Node, NodeConfig, Page, Quota, Rate, SourceId};
 use crate::time::{Instant, UnixMillis};
 use crate::wire::Wire;
 use crate::work::Solver;
+use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -36,6 +37,8 @@ pub(super) struct Net {
     pub(super) peers: Vec<Peer>,
     pub(super) node_up: bool,
     pub(super) rtc_works: bool,
+    /// Answers of disks that are being waited for, oldest first; `None`: disks answer at once.
+    pub(super) slow_looks: Option<Vec<(usize, Input)>>,
     next_conn: u64,
     queue: VecDeque<(usize, Input)>,
 }
@@ -50,6 +53,7 @@ impl Net {
             peers: (0..peers).map(|_| Peer::default()).collect(),
             node_up: true,
             rtc_works: true,
+            slow_looks: None,
             next_conn: 0,
             queue: VecDeque::new(),
         };
@@ -237,6 +241,14 @@ impl Net {
                 self.peers[n].replies.insert(id.0, result);
             }
             Output::Event(event) => self.peers[n].events.push(event),
+            Output::Look { look, topic, id } => {
+                let message = self.peers[n].find(&topic, &id).map(Box::new);
+                let found = Input::Found { look, topic, id, message };
+                match &mut self.slow_looks {
+                    Some(held) => held.push((n, found)),
+                    None => self.input(n, found),
+                }
+            }
             Output::RtcCandidate { .. } | Output::CancelSolve { .. } => {}
         }
     }
@@ -360,6 +372,14 @@ impl Net {
 }
 
 impl Peer {
+    /// A message of the history, as a shell looks it up.
+    pub(super) fn find(&self, topic: &TopicUid, id: &MessageId) -> Option<Message> {
+        let get = |table: Table, key: Vec<u8>| self.records.get(&(table.to_bytes()[0], key));
+        let order = get(Table::Place, [topic.0, id.0].concat())?;
+        let message = get(Table::Message, [&topic.0[..], order].concat())?;
+        Some(Message::from_bytes(message).unwrap())
+    }
+
     fn write(&mut self, write: Write) {
         let tag = |table: Table| table.to_bytes()[0];
         match write {
