@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::fmt::Write;
 
 /// Messages that are read and written at a time.
-const PAGE: u32 = 200;
+const PAGE: u32 = 100;
 
 /// The form of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl App {
         loop {
             let page = client.history(topic.uid, before, PAGE).await.map_err(said)?;
             before = page.messages.first().map(|m| m.order);
-            count += page.messages.len();
+            count += page.messages.iter().filter(|m| m.format != Format::Notice).count();
             let written = match form {
                 Form::Html => html_page(&page.messages, browser::local),
                 Form::Json => json_page(&page.messages, page.more),
