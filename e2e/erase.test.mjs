@@ -81,7 +81,7 @@ test("a conversation is exported for programs and for people, and runs nothing",
   const w = await world(t);
   const [ana, ben] = await w.pair();
   // More than a page of history.
-  const many = Array.from({ length: 230 }, (_, n) => `message ${n}`);
+  const many = Array.from({ length: 110 }, (_, n) => `message ${n}`);
   await ana.burst(many);
   await ben.send(NASTY);
   await ana.sees(NASTY);
@@ -103,14 +103,14 @@ test("a conversation is exported for programs and for people, and runs nothing",
   assert.match(html.name, /\.html$/);
   const page = await ana.browser.context.newPage();
   const asked = [];
-  page.on("request", (r) => asked.push(r.url()));
+  page.on("request", (r) => r.url().startsWith("data:text/html") || asked.push(r.url()));
   const written = await readFile(html.file, "utf8");
   await page.goto(`data:text/html;base64,${Buffer.from(written).toString("base64")}`);
   assert.equal(await page.locator("li.mine").count(), many.length);
   assert.equal(await page.locator("li.theirs .said").innerText(), NASTY);
   assert.equal(await page.title(), "Weekend trip · Harbor", "a message's markup ran");
   assert.equal(await page.locator("img, script").count(), 0);
-  assert.equal(asked.length, 1, `it loaded ${asked.slice(1)}`);
+  assert.deepEqual(asked, [], "it loads nothing");
   await look(page, "export");
   // And were it markup, the file's own policy would let nothing run or load.
   const broken = written.replace("<main>", `<main>${NASTY}`);

@@ -1,9 +1,10 @@
 //! The face of the browser shell.
 
+use crate::browser::{self, Signal};
 use crate::drive::Core;
 use crate::store::{Record, Store, StoreError};
 use crate::tabs::{self, Means, Tabs};
-use crate::{browser, reflect, rtc};
+use crate::{reflect, rtc};
 use harbor_proto::endpoint::{Command, CommandError, Endpoint, Event, Message, OrderKey, Reply, Setup};
 use harbor_proto::id::{MessageId, TopicUid};
 use litemap::LiteMap;
@@ -94,6 +95,7 @@ struct Inner {
     tabs: Rc<Tabs>,
     store: Rc<Store>,
     listeners: Rc<Listeners>,
+    erased: Signal,
 }
 
 impl Drop for Inner {
@@ -135,7 +137,15 @@ impl Client {
         let means = Means { make: Box::new(make), nodes, ice_servers: options.ice_servers };
         let listeners = Rc::new(Listeners::default());
         let tabs = Tabs::join(&options.namespace, store.clone(), means, listeners.clone())?;
-        let inner = Rc::new(Inner { tabs, store, listeners });
+        let inner = Rc::new(Inner { tabs, store, listeners, erased: Signal::default() });
+        let weak = Rc::downgrade(&inner);
+        inner.store.when_erased(move || {
+            if let Some(inner) = weak.upgrade() {
+                // A tab that stayed the owner would keep those who start anew from it.
+                inner.tabs.close();
+                inner.erased.raise();
+            }
+        });
         inner.tabs.settle().await?;
         Ok(Self { inner })
     }
@@ -148,11 +158,10 @@ impl Client {
         Ok(Store::erase(namespace).await?)
     }
 
-    /// Waits until somebody erases this namespace, in this tab or another. This client has left then. For one
-    /// waiter.
+    /// Waits until somebody erases this namespace, in this tab or another; the client has left then, and every
+    /// command is answered [`CommandError::StorageLost`]. For one waiter.
     pub async fn erased(&self) {
-        self.inner.store.erased().await;
-        self.close();
+        self.inner.erased.wait().await;
     }
 
     /// Carries out `command` in the owning tab. Exactly one answer, whatever tab dies meanwhile.

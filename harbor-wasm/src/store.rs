@@ -6,7 +6,7 @@ mod disk;
 mod history;
 mod keys;
 
-use crate::browser::{self, Signal};
+use crate::browser;
 use crate::reflect;
 use disk::{Durability, Transaction};
 use harbor_proto::at_rest;
@@ -14,7 +14,7 @@ use harbor_proto::crypto::Secret;
 use harbor_proto::endpoint::{Table, Write};
 use harbor_proto::wire::Wire;
 use js_sys::Uint8Array;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::IdbDatabase;
@@ -32,6 +32,9 @@ const GENERATION: &str = "generation";
 /// Records read in one request while loading.
 const LOAD_CHUNK: u32 = 1000;
 
+/// What is called when somebody erases the database, in whatever tab.
+type WhenErased = Rc<RefCell<Option<Box<dyn Fn()>>>>;
+
 /// One namespace's database, open.
 pub(crate) struct Store {
     db: IdbDatabase,
@@ -39,8 +42,7 @@ pub(crate) struct Store {
     namespace: String,
     /// The browser closed the database, or another tab erases it.
     gone: Rc<Cell<bool>>,
-    /// Raised when somebody erases the database, in whatever tab.
-    erased: Rc<Signal>,
+    when_erased: WhenErased,
     remembered: Cell<bool>,
     _closed: [browser::On; 2],
 }
@@ -61,21 +63,23 @@ impl Store {
             let gone = gone.clone();
             browser::On::new(&db, "close", move |_| gone.set(true))
         };
-        let erased = Rc::new(Signal::default());
+        let when_erased = WhenErased::default();
         let changed = {
-            let (gone, erased, db) = (gone.clone(), erased.clone(), db.clone());
+            let (gone, when_erased, db) = (gone.clone(), when_erased.clone(), db.clone());
             browser::On::new(&db.clone(), "versionchange", move |event| {
                 gone.set(true);
                 db.close();
                 // No new version: it is to be deleted.
-                if reflect::get(&event, "newVersion").is_null() {
-                    erased.raise();
+                if reflect::get(&event, "newVersion").is_null()
+                    && let Some(f) = &*when_erased.borrow()
+                {
+                    f();
                 }
             })
         };
         let remembered = Cell::new(keys::remembered(namespace));
         let namespace = namespace.to_owned();
-        Ok(Self { db, database_key, namespace, gone, erased, remembered, _closed: [lost, changed] })
+        Ok(Self { db, database_key, namespace, gone, when_erased, remembered, _closed: [lost, changed] })
     }
 
     /// Removes the namespace's database and the memory of it. Other tabs' connections close.
@@ -85,9 +89,14 @@ impl Store {
         Ok(())
     }
 
-    /// Waits until somebody erases the database, in this tab or another.
-    pub(crate) async fn erased(&self) {
-        self.erased.wait().await;
+    /// Calls `f` when somebody erases the database, in this tab or another.
+    pub(crate) fn when_erased(&self, f: impl Fn() + 'static) {
+        *self.when_erased.borrow_mut() = Some(Box::new(f));
+    }
+
+    /// The database is closed: the browser did it, or it is being erased.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.get()
     }
 
     /// Makes the caller the owner: writes under an older generation fail from now on.

@@ -142,7 +142,7 @@ impl Tabs {
         let (answer, wait) = oneshot::channel();
         self.asked.borrow_mut().insert(id, Asked { command, answer, given: 0 });
         self.give(id);
-        wait.await.unwrap_or(Err(CommandError::Crashed))
+        wait.await.unwrap_or_else(|_| Err(self.why_closed()))
     }
 
     /// Leaves: another tab takes over at once.
@@ -156,6 +156,10 @@ impl Tabs {
         drop(self.channel.take());
         self.asked.borrow_mut().clear();
         self.settled.raise();
+    }
+
+    fn why_closed(&self) -> CommandError {
+        if self.store.is_gone() { CommandError::StorageLost } else { CommandError::Crashed }
     }
 
     fn say(&self, note: &Note) {
@@ -258,7 +262,7 @@ impl Tabs {
                 let why = *why;
                 return self.answered(id, Err(why));
             }
-            Role::Closed => return self.answered(id, Err(CommandError::Crashed)),
+            Role::Closed => return self.answered(id, Err(self.why_closed())),
             Role::Waiting | Role::Starting => return,
         };
         let command = match self.asked.borrow_mut().get_mut(&id) {

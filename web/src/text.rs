@@ -358,7 +358,7 @@ pub(crate) mod erase {
     pub(crate) const HEADING: &str = "This device";
     pub(crate) const HINT: &str = "Your identity, your keys and all conversations are in this browser. You can erase \
                                    them. What the others received stays with them; to them you simply stop answering.";
-    pub(crate) const ERASE: &str = "Erase everything on this device…";
+    pub(crate) const ERASE: &str = "Erase everything…";
     pub(crate) const ASK: &str = "Erase everything?";
     pub(crate) const ASK_HINT: &str = "Your name and identity, your keys, and the history of every conversation go, in \
                                        all tabs of this browser. Nobody can bring them back, and no invite leads back \
@@ -377,8 +377,8 @@ pub(crate) mod export {
     pub(crate) const HEADING: &str = "Export history";
     pub(crate) const HINT: &str = "Saves what this device has of the conversation as a file. The file is not encrypted: \
                                    whoever gets it can read it.";
-    pub(crate) const HTML: &str = "To read (HTML)";
-    pub(crate) const JSON: &str = "For programs (JSON)";
+    pub(crate) const HTML: &str = "HTML, to read";
+    pub(crate) const JSON: &str = "JSON";
     pub(crate) const BUSY: &str = "Exporting…";
     pub(crate) const FAILED: &str = "The history could not be exported. Free some space and try again.";
     pub(crate) const WARNING: &str = "This file is not encrypted: whoever gets it can read it.";

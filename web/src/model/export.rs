@@ -5,13 +5,15 @@
 use super::when::{self, Local};
 use super::{App, Outcome, browser, look, name_or, said, title_of};
 use crate::text;
+use harbor_wasm::proto::delivery::amend::Emoji;
 use harbor_wasm::proto::endpoint::{Format, Message, Path, Role, State, Topic, TopicKind, TopicState};
+use harbor_wasm::proto::id::EndpointId;
 use html_escape::encode_safe;
 use serde::Serialize;
 use std::fmt::Write;
 
 /// Messages that are read and written at a time.
-const PAGE: u32 = 200;
+const PAGE: u32 = 100;
 
 /// The form of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl App {
         loop {
             let page = client.history(topic.uid, before, PAGE).await.map_err(said)?;
             before = page.messages.first().map(|m| m.order);
-            count += page.messages.len();
+            count += page.messages.iter().filter(|m| m.format != Format::Notice).count();
             let written = match form {
                 Form::Html => html_page(&page.messages, browser::local),
                 Form::Json => json_page(&page.messages, page.more),
@@ -109,6 +111,16 @@ struct Line<'a> {
     state: Option<&'static str>,
     nodes: Option<u8>,
     path: Option<&'static str>,
+    reply_to: Option<String>,
+    edited_at: Option<String>,
+    deleted: bool,
+    reactions: Vec<Reacted>,
+}
+
+#[derive(Serialize)]
+struct Reacted {
+    emoji: String,
+    by: Vec<String>,
 }
 
 /// All that comes before the first message.
@@ -186,7 +198,16 @@ fn line(m: &Message) -> Line<'_> {
             Path::Relayed => "relayed",
             Path::Stored => "stored",
         }),
+        reply_to: m.reply_to.map(|id| look::hex(&id.0)),
+        edited_at: m.edited_at().map(|at| when::iso(at.0)),
+        deleted: m.is_deleted(),
+        reactions: m.reactions().into_iter().map(reacted).collect(),
     }
+}
+
+fn reacted((emoji, by): (Emoji, Vec<EndpointId>)) -> Reacted {
+    let by = by.iter().map(|who| look::hex(who.as_bytes())).collect();
+    Reacted { emoji: emoji.as_str().to_owned(), by }
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -245,7 +266,11 @@ fn html_page(messages: &[Message], local: impl Fn(u64) -> Local) -> String {
     let mut out = String::new();
     for m in messages {
         let said = String::from_utf8_lossy(&m.body);
-        let said = if m.format == Format::Bytes { text::export::BYTES.into() } else { encode_safe(&said) };
+        let said = match m.format {
+            _ if m.is_deleted() => text::message::DELETED.into(),
+            Format::Bytes => text::export::BYTES.into(),
+            Format::Text | Format::Notice => encode_safe(&said),
+        };
         if m.format == Format::Notice {
             let _ = writeln!(out, "<li class=\"notice\"><p dir=\"auto\">{said}</p></li>");
             continue;
@@ -254,7 +279,13 @@ fn html_page(messages: &[Message], local: impl Fn(u64) -> Local) -> String {
         let name = name_or(&m.author_name, text::SOMEONE);
         let (name, iso) = (encode_safe(&name), when::iso(m.sent_at.0));
         let at = when::stamp(local(m.sent_at.0));
-        let state = m.state.map(|s| format!(" · {}", text::message::state(s))).unwrap_or_default();
+        let mut state = m.state.map(|s| format!(" · {}", text::message::state(s))).unwrap_or_default();
+        if m.edited_at().is_some() {
+            let _ = write!(state, " · {}", text::message::EDITED);
+        }
+        for (emoji, by) in m.reactions() {
+            let _ = write!(state, " · {} {}", encode_safe(emoji.as_str()), by.len());
+        }
         let _ = writeln!(
             out,
             "<li class=\"{class}\"><p class=\"who\"><bdi>{name}</bdi> · <time datetime=\"{iso}\">{at}</time>{state}</p>\
@@ -268,7 +299,7 @@ fn html_page(messages: &[Message], local: impl Fn(u64) -> Local) -> String {
 mod tests {
     use super::*;
     use harbor_wasm::proto::endpoint::Member;
-    use harbor_wasm::proto::id::{EndpointId, MessageId, TopicUid};
+    use harbor_wasm::proto::id::{MessageId, TopicUid};
     use harbor_wasm::proto::time::UnixMillis;
     use harbor_wasm::proto::wire::{Bytes, List, Text};
 
@@ -291,6 +322,8 @@ mod tests {
             state: mine.then_some(State::Stored { nodes: 2 }),
             path: Some(Path::Direct),
             client_ref: [0; 16],
+            reply_to: None,
+            amended: Default::default(),
         }
     }
 
