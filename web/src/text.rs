@@ -264,6 +264,8 @@ pub(crate) mod details {
     pub(crate) const LEAVE: &str = "Leave conversation";
     pub(crate) const LEAVE_HINT: &str =
         "The others are told, and you receive nothing more. Your history stays here.";
+    pub(crate) const LEAVE_LAST_ADMIN: &str = "You are the only admin: after you nobody can invite or remove. Make somebody else an admin first, or leave \
+         all the same. Your history stays here.";
     pub(crate) const LEAVE_ASK: &str = "Leave this conversation?";
     pub(crate) const LEAVE_YES: &str = "Leave";
     pub(crate) const FORGET: &str = "Forget conversation";

@@ -8,7 +8,7 @@ use super::path;
 use super::person::Person;
 use crate::model::{app, browser, name_or, when};
 use crate::text;
-use harbor_wasm::proto::endpoint::{Command, Invite, Member, Role, Topic, TopicState};
+use harbor_wasm::proto::endpoint::{Command, Invite, Member, Role, Topic, TopicKind, TopicState};
 use harbor_wasm::proto::id::{EndpointId, TopicUid};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -44,6 +44,13 @@ pub(crate) fn Details(
             }
         });
     };
+    let last_admin = move || {
+        topic.with_untracked(|t| {
+            let others = || t.iter().flat_map(|t| t.members.iter()).filter(|m| !m.me);
+            let room = t.as_deref().is_some_and(|t| t.admin && t.kind == TopicKind::Room);
+            room && others().next().is_some() && !others().any(|m| m.role.is_admin())
+        })
+    };
     let stay = move || asking.set(None);
     let remove = move |who| {
         asking.set(None);
@@ -74,7 +81,7 @@ pub(crate) fn Details(
             </div>
             {move || asking.get().map(|what| match what {
                 Asking::Leave => view! {
-                    <Confirm question=text::details::LEAVE_ASK hint=text::details::LEAVE_HINT yes=text::details::LEAVE_YES testid="leave-yes" confirm=leave close=stay/>
+                    <Confirm question=text::details::LEAVE_ASK hint=if last_admin() { text::details::LEAVE_LAST_ADMIN } else { text::details::LEAVE_HINT } yes=text::details::LEAVE_YES testid="leave-yes" confirm=leave close=stay/>
                 }.into_any(),
                 Asking::Forget => view! {
                     <Confirm question=text::details::FORGET_ASK hint=text::details::FORGET_HINT yes=text::details::FORGET_YES testid="forget-yes" confirm=forget close=stay/>
