@@ -139,13 +139,18 @@ impl Client {
         let tabs = Tabs::join(&options.namespace, store.clone(), means, listeners.clone())?;
         let inner = Rc::new(Inner { tabs, store, listeners, erased: Signal::default() });
         let weak = Rc::downgrade(&inner);
-        inner.store.when_erased(move || {
+        let leave = move || {
             if let Some(inner) = weak.upgrade() {
                 // A tab that stayed the owner would keep those who start anew from it.
                 inner.tabs.close();
                 inner.erased.raise();
             }
-        });
+        };
+        if inner.store.is_gone() {
+            // Erased while it was being opened: nobody will say so again.
+            leave();
+        }
+        inner.store.when_erased(leave);
         inner.tabs.settle().await?;
         Ok(Self { inner })
     }

@@ -174,7 +174,13 @@ impl Endpoint {
             return Err(CommandError::QuotaExceeded);
         }
         let parents = talk.senders.values().filter_map(SenderChain::head).collect();
+        // One that never left would lie in the outbox for good, and could be tried again.
+        let failed = talk.outbox.entries.get(&message.seq).is_some_and(|entry| entry.failed);
+        let forget = failed && message.mine && matches!(change, Change::Delete);
         let (kind, body) = change.to_body(message.id);
+        if forget {
+            self.forget_entry(uid, message.seq);
+        }
         let seq = self.compose(uid, Draft { kind, body, parents, client_ref: [0; 16] });
         let entry = &self.talks[uid].outbox.entries[&seq];
         let content = entry.content(Vec::new()).expect("just composed");

@@ -12,10 +12,14 @@ use crate::limits::MAX_LEAVES;
 use crate::time::UnixMillis;
 use alloc::collections::BTreeSet;
 use alloc::{sync::Arc, vec::Vec};
+use core::cell::OnceCell;
 use litemap::LiteMap;
 
 /// Operations one topic may have.
 pub const MAX_OPS: usize = 16_384;
+
+/// Grants given at the same time of which one has to count; of more the lowest.
+const MAX_GRANTS: usize = 8;
 
 /// Why an operation does not count. Final for all but [`OpError::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +97,20 @@ pub struct Dag {
     pub(super) adds: LiteMap<OpId, Vec<usize>>,
     /// Operations that another, concurrent one may make void.
     pub(super) contested: BTreeSet<usize>,
+    now: Now,
 }
+
+/// What counts of all that is known, once it was asked for; no part of what the operations are.
+#[derive(Clone, Debug, Default)]
+struct Now(OnceCell<Places>);
+
+impl PartialEq for Now {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Now {}
 
 impl Dag {
     /// A topic with nothing but its `Create`.
@@ -121,6 +138,7 @@ impl Dag {
             recalls: LiteMap::new(),
             adds: LiteMap::new(),
             contested: BTreeSet::new(),
+            now: Now::default(),
         };
         let by = cert.identity;
         let standing = Standing { by, subject: by, joined: None, grants: Vec::new(), rank: 0 };
@@ -246,6 +264,7 @@ impl Dag {
         self.by_id.insert(id, at);
         self.nodes.push(Node { op, id, past, joins, by, joined, grants, rank });
         self.contest(at);
+        self.now = Now::default();
     }
 
     /// The operations with these names and everything before them; `None` when one is unknown.
@@ -298,11 +317,13 @@ impl Dag {
         let last: Vec<usize> = given.iter().copied().filter(last).collect();
         let admin = |at: &usize| matches!(self.nodes[*at].op.body, OpBody::SetRole { role: Role::Admin, .. });
         // Of two given at once the lesser counts.
-        if !last.is_empty() && last.iter().all(admin) {
-            (Role::Admin, last)
-        } else {
-            (Role::Member, Vec::new())
+        if last.is_empty() || !last.iter().all(admin) {
+            return (Role::Member, Vec::new());
         }
+        let mut grants = last;
+        grants.sort_unstable_by_key(|at| (self.nodes[*at].rank, self.nodes[*at].id));
+        grants.truncate(MAX_GRANTS);
+        (Role::Admin, grants)
     }
 
     /// The operations by which devices of an identity are in, each with its device; several may name one device.
@@ -359,8 +380,8 @@ impl Dag {
     }
 
     /// Everything known that counts.
-    pub(super) fn counted_now(&self) -> Places {
-        self.counted(&Places::all(self.nodes.len()))
+    pub(super) fn counted_now(&self) -> &Places {
+        self.now.0.get_or_init(|| self.counted(&Places::all(self.nodes.len())))
     }
 
     /// Who is in the topic as `frontier` and everything before it say; `None` when one of them is unknown.
@@ -373,7 +394,7 @@ impl Dag {
     /// Who is in the topic as far as this device knows.
     #[must_use]
     pub fn roster(&self) -> Roster {
-        self.roster_of(&self.counted_now())
+        self.roster_of(self.counted_now())
     }
 
     /// Operations that no other follows, ascending.
@@ -437,8 +458,7 @@ impl Dag {
     /// The request a use of `invite` was spent on, when it was used: the winning one of several.
     #[must_use]
     pub fn invite_used(&self, invite: &[u8; 32]) -> Option<[u8; 32]> {
-        let counted = self.counted_now();
-        let uses = self.live(&self.uses, invite, &counted).map(|at| &self.nodes[at]);
+        let uses = self.live(&self.uses, invite, self.counted_now()).map(|at| &self.nodes[at]);
         uses.min_by_key(|node| node.id).and_then(|node| match &node.op.body {
             OpBody::InviteUse { request, .. } => Some(*request),
             _ => None,
@@ -448,7 +468,7 @@ impl Dag {
     /// True when `invite` was taken back.
     #[must_use]
     pub fn invite_revoked(&self, invite: &[u8; 32]) -> bool {
-        self.live(&self.recalls, invite, &self.counted_now()).next().is_some()
+        self.live(&self.recalls, invite, self.counted_now()).next().is_some()
     }
 
     /// The X-Wing key hash announced with `invite`.

@@ -59,13 +59,16 @@ impl TopicLog {
     /// before it: whoever kept old keys could else go on talking, and date it back.
     #[must_use]
     pub fn refuses(&self, key: &OpenKey, seq: u64) -> bool {
-        if !self.dag().ever_removed(&key.identity) {
+        if !self.dag().ever_removed(&key.identity) && self.dag().contested.is_empty() {
             return false;
         }
         let header = self.ring.header(&key.epoch);
         let roster = header.and_then(|header| self.dag().roster_at(&header.frontier));
         let leaf = roster.as_ref().and_then(|roster| roster.get(&key.author));
-        leaf.is_some_and(|leaf| self.dag().cuts_off(&leaf.joined, &leaf.device, seq))
+        leaf.is_some_and(|leaf| {
+            // Let in by what turned out void, it never was a member, whatever keys it was given.
+            !self.dag().counts(&leaf.joined) || self.dag().cuts_off(&leaf.joined, &leaf.device, seq)
+        })
     }
 }
 
@@ -80,7 +83,7 @@ impl Dag {
     fn removals(&self, joined: usize) -> Vec<&[Cut]> {
         let Some(identity) = self.joining(joined).map(|cert| cert.identity) else { return Vec::new() };
         let (counted, past) = (self.counted_now(), &self.nodes[joined].past);
-        let after = self.live(&self.leaves, &identity, &counted).filter(|leaving| !past.has(*leaving));
+        let after = self.live(&self.leaves, &identity, counted).filter(|leaving| !past.has(*leaving));
         let cuts = after.filter_map(|leaving| match &self.nodes[leaving].op.body {
             OpBody::Remove { cut, .. } => Some(&cut[..]),
             _ => None,
@@ -97,6 +100,10 @@ impl Dag {
         };
         let joined = self.by_id.get(joined);
         joined.is_some_and(|at| self.removals(*at).into_iter().any(|cut| !heard(cut)))
+    }
+
+    fn counts(&self, op: &OpId) -> bool {
+        self.by_id.get(op).is_some_and(|at| self.counted_now().has(*at))
     }
 
     /// True when the membership that began with `joined` did not end by the member's own leaving alone: by a removal,

@@ -150,6 +150,40 @@ fn who_is_added_again_is_heard_again_and_the_time_between_stays_cut_off() {
 }
 
 #[test]
+fn who_was_let_in_by_a_void_act_is_not_heard_whatever_epoch_it_was_given() {
+    let mut peers = room(170, 2);
+    let (id, mut stranger) = (identity(&peers[2]), Peer::newcomer(179, &peers[0].log));
+    let admin = &mut peers[0];
+    let mut known = admin.log.set_role(&mut rng(1), &admin.me, &id, Role::Admin, NOW).unwrap().0;
+    admin.save();
+    for peer in &mut peers[1..] {
+        known.iter().for_each(|object| drop(peer.absorb(object)));
+    }
+    let heads: Vec<_> = peers[2].log.dag().heads().collect();
+    known = remove(&mut peers, 0, 2, 4).unwrap();
+    known.iter().for_each(|object| drop(peers[1].absorb(object)));
+    // Out, it lets somebody in as of before, and gives all an epoch of old members and the stranger.
+    let liar = &mut peers[2];
+    let (cert, name) = (Box::new(stranger.me.cert().clone()), Name::default());
+    let op = SignedOp::sign(&liar.me, heads, OpBody::Add { cert, name, invite_use: None });
+    liar.absorb(&ControlObject::Op { op: Box::new(op.clone()) });
+    let mut given = liar.commit(171);
+    given.insert(0, ControlObject::Op { op: Box::new(op) });
+    given.iter().for_each(|object| drop(peers[1].absorb(object)));
+    let epoch = peers[2].log.current_epoch().unwrap();
+    let member = &peers[1].log;
+    assert!(member.ring.opened(&epoch), "it was a member as of then");
+    assert!(member.roster().get(&stranger.me.device_id()).is_none());
+    let ops = peers[2].log.dag().ops().map(|op| ControlObject::Op { op: Box::new(op.clone()) });
+    let headers = peers[2].log.ring.recent(NOW).into_iter();
+    let headers = headers.map(|header| ControlObject::Epoch { header: Box::new(header.clone()) });
+    ops.chain(headers).chain(given).for_each(|object| drop(stranger.absorb(&object)));
+    let sealed = stranger.log.seal_key(&stranger.me).unwrap();
+    assert_eq!(sealed.epoch, epoch);
+    assert!(member.refuses(&member.open_key(&sealed.header()).unwrap(), 1));
+}
+
+#[test]
 fn removals_converge_in_any_order() {
     for seed in 0..20 {
         let mut peers = room(1000 + 100 * seed, 4);

@@ -39,22 +39,28 @@ impl Dag {
                 verdicts.insert(at, Verdict::Open);
             }
         }
-        let rivals = verdicts.keys().map(|at| (*at, self.rivals(*at, set))).collect();
-        while self.settle(&mut verdicts, &rivals) {}
+        while self.settle(&mut verdicts, set) {}
         for (at, _) in verdicts.into_iter().filter(|(_, verdict)| *verdict == Verdict::Void) {
-            counted.remove(at);
+            // Who left is out in any case; void is then only what that leaving takes from its author's other acts.
+            if self.nodes[at].op.body != OpBody::Leave {
+                counted.remove(at);
+            }
         }
         counted
     }
 
     /// One round; false when everything was decided before.
-    fn settle(&self, verdicts: &mut Verdicts, rivals: &LiteMap<usize, Vec<usize>>) -> bool {
+    fn settle(&self, verdicts: &mut Verdicts, set: &Places) -> bool {
         let open = verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Open);
         let open: Vec<usize> = open.map(|(at, _)| *at).collect();
         let mut decided = false;
         for at in &open {
-            let worst = rivals[at].iter().map(|rival| of(verdicts, *rival)).max().unwrap_or(Verdict::Void);
-            let verdict = match (self.footing(*at, verdicts), worst) {
+            let footing = self.footing(*at, verdicts);
+            let worst = match footing {
+                Verdict::Void => Verdict::Void,
+                _ => self.worst_rival(*at, verdicts, set),
+            };
+            let verdict = match (footing, worst) {
                 (Verdict::Void, _) | (_, Verdict::Counts) => Verdict::Void,
                 (Verdict::Counts, Verdict::Void) => Verdict::Counts,
                 _ => continue,
@@ -71,6 +77,17 @@ impl Dag {
         decided
     }
 
+    fn worst_rival(&self, at: usize, verdicts: &Verdicts, set: &Places) -> Verdict {
+        let mut worst = Verdict::Void;
+        for rival in self.rivals(at).filter(|rival| set.has(*rival)) {
+            worst = worst.max(of(verdicts, rival));
+            if worst == Verdict::Counts {
+                break;
+            }
+        }
+        worst
+    }
+
     /// Removals before all else, then whose right came in fewer steps from the owner, then the lower OpID.
     fn precedence(&self, at: usize) -> (bool, u32, OpId) {
         (self.revokes(at).is_none(), self.nodes[at].rank, self.nodes[at].id)
@@ -84,65 +101,90 @@ impl Dag {
         granted.unwrap_or(Verdict::Counts).min(joined.unwrap_or(Verdict::Counts))
     }
 
-    /// Whom the operation deprives of an admin's right.
-    pub(super) fn revokes(&self, at: usize) -> Option<EndpointId> {
+    /// Whose right as an admin the operation ends.
+    fn revokes(&self, at: usize) -> Option<EndpointId> {
         match &self.nodes[at].op.body {
-            OpBody::Remove { who, .. } => Some(*who),
-            OpBody::SetRole { who, role: Role::Member } if *who != self.nodes[at].by => Some(*who),
+            OpBody::Remove { who, .. } | OpBody::SetRole { who, role: Role::Member } => Some(*who),
+            OpBody::Leave => Some(self.nodes[at].by),
             _ => None,
         }
     }
 
-    /// Those of `set` that make the operation void when they count.
-    pub(super) fn rivals(&self, at: usize, set: &Places) -> Vec<usize> {
-        let node = &self.nodes[at];
-        let mut rivals = Vec::new();
-        if node.op.body.needs_admin() {
-            let about =
-                [&self.leaves, &self.roles].into_iter().filter_map(|index| index.get(&node.by)).flatten();
-            let concurrent = |other: &usize| !node.past.has(*other) && !self.nodes[*other].past.has(at);
-            rivals.extend(
-                about.copied().filter(|r| set.has(*r) && concurrent(r) && self.revokes(*r).is_some()),
-            );
-        }
-        if let OpBody::Add { invite_use: Some(id), .. } = &node.op.body {
-            // A one-time invite lets in one, of several uses, and of several who came by one use, the lowest; and nobody
-            // when it was taken back at the same time (judged by its past, no revocation follows a use).
-            let spent = self.by_id.get(id).map(|used| &self.nodes[*used]);
-            let invite = spent.and_then(|used| match &used.op.body {
-                OpBody::InviteUse { invite, .. } => Some(invite),
-                _ => None,
-            });
-            let uses = invite.and_then(|invite| self.uses.get(invite)).into_iter().flatten();
-            rivals.extend(uses.copied().filter(|other| set.has(*other) && self.nodes[*other].id < *id));
-            let recalls = invite.and_then(|invite| self.recalls.get(invite)).into_iter().flatten();
-            let unseen = |recall: &usize| !node.past.has(*recall);
-            rivals.extend(recalls.copied().filter(|recall| set.has(*recall) && unseen(recall)));
-            let adds = self.adds.get(id).into_iter().flatten();
-            rivals.extend(adds.copied().filter(|other| set.has(*other) && self.nodes[*other].id < node.id));
-        }
-        rivals
+    /// True when `at`, if it counts, makes `other` void because it ends the right by which that was done. An end that its
+    /// author made itself yields to one that somebody else made, or whoever is put out could date one back and so undo
+    /// what the others had seen.
+    fn revokes_act(&self, at: usize, other: usize) -> bool {
+        let (end, act) = (&self.nodes[at], &self.nodes[other]);
+        let own = end.by == act.by;
+        let subject = act.op.body.needs_admin() || act.op.body == OpBody::Leave;
+        let is_end = self.revokes(other) == Some(act.by);
+        subject && !(own && is_end) && self.revokes(at) == Some(act.by) && self.concurrent(at, other)
     }
 
-    /// Notes which operations the newest one made contested, or whether it is so itself.
-    pub(super) fn contest(&mut self, newest: usize) {
-        let mut concerned = alloc::vec![newest];
-        if let Some(who) = self.revokes(newest) {
-            concerned.extend(self.acts.get(&who).into_iter().flatten());
+    fn concurrent(&self, one: usize, other: usize) -> bool {
+        one != other && !self.nodes[one].past.has(other) && !self.nodes[other].past.has(one)
+    }
+
+    /// The invite an operation is about: used, taken back, or the way somebody came.
+    fn invite(&self, at: usize) -> Option<&[u8; 32]> {
+        match &self.nodes[at].op.body {
+            OpBody::InviteUse { invite, .. } | OpBody::InviteRevoke { invite } => Some(invite),
+            OpBody::Add { invite_use: Some(id), .. } => {
+                self.by_id.get(id).and_then(|used| self.invite(*used))
+            }
+            _ => None,
         }
-        let invite = match &self.nodes[newest].op.body {
-            OpBody::InviteUse { invite, .. } | OpBody::InviteRevoke { invite } => Some(*invite),
-            OpBody::Add { invite_use: Some(id), .. } => self.by_id.get(id).and_then(|used| {
-                let OpBody::InviteUse { invite, .. } = &self.nodes[*used].op.body else { return None };
-                Some(*invite)
-            }),
+    }
+
+    /// True when `at`, if it counts, makes the `Add` at `other` void: a one-time invite lets in one, of several uses, and
+    /// of several who came by one use, the lowest; and nobody when it was taken back at the same time (judged by its past,
+    /// no revocation follows a use).
+    fn outdoes(&self, at: usize, other: usize) -> bool {
+        let OpBody::Add { invite_use: Some(used), .. } = &self.nodes[other].op.body else { return false };
+        match &self.nodes[at].op.body {
+            OpBody::InviteUse { .. } => self.nodes[at].id < *used && self.invite(at) == self.invite(other),
+            OpBody::InviteRevoke { .. } => {
+                !self.nodes[other].past.has(at) && self.invite(at) == self.invite(other)
+            }
+            OpBody::Add { invite_use, .. } => {
+                invite_use.as_ref() == Some(used) && self.nodes[at].id < self.nodes[other].id
+            }
+            _ => false,
+        }
+    }
+
+    /// Everything that makes the operation void when it counts.
+    fn rivals(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        let by = &self.nodes[at].by;
+        let ends = [&self.leaves, &self.roles].into_iter().filter_map(move |index| index.get(by)).flatten();
+        let ends = ends.copied().filter(move |end| self.revokes_act(*end, at));
+        let used = match &self.nodes[at].op.body {
+            OpBody::Add { invite_use, .. } => invite_use.as_ref(),
             _ => None,
         };
-        let uses = invite.and_then(|invite| self.uses.get(&invite)).into_iter().flatten();
-        concerned.extend(uses.filter_map(|used| self.adds.get(&self.nodes[*used].id)).flatten());
-        let all = Places::all(self.nodes.len());
-        let contested = concerned.into_iter().filter(|at| !self.rivals(*at, &all).is_empty());
-        let contested: Vec<usize> = contested.collect();
-        self.contested.extend(contested);
+        let invite = used.and_then(|_| self.invite(at));
+        let spent =
+            [&self.uses, &self.recalls].into_iter().filter_map(move |index| index.get(invite?)).flatten();
+        let shared = used.and_then(|used| self.adds.get(used)).into_iter().flatten();
+        ends.chain(spent.chain(shared).copied().filter(move |other| self.outdoes(*other, at)))
+    }
+
+    /// Notes which operations the newest one made contested, and whether it is so itself.
+    pub(super) fn contest(&mut self, newest: usize) {
+        if self.rivals(newest).next().is_some() {
+            self.contested.insert(newest);
+        }
+        let mut lost: Vec<usize> = Vec::new();
+        if let Some(who) = self.revokes(newest) {
+            let acts = self.acts.get(&who).into_iter().flatten();
+            let leavings = self.leaves.get(&who).into_iter().flatten();
+            lost.extend(acts.chain(leavings).copied().filter(|act| self.revokes_act(newest, *act)));
+        }
+        if let Some(invite) = self.invite(newest) {
+            let uses = self.uses.get(invite).into_iter().flatten();
+            let adds = uses.filter_map(|used| self.adds.get(&self.nodes[*used].id)).flatten();
+            lost.extend(adds.copied().filter(|add| self.outdoes(newest, *add)));
+        }
+        self.contested.extend(lost);
     }
 }

@@ -261,6 +261,56 @@ fn an_invite_taken_back_lets_nobody_in_be_it_at_the_same_time() {
 }
 
 #[test]
+fn an_admin_who_left_or_stepped_back_does_nothing_dated_before_that() {
+    let mut room = Room::new(90, 2, 6);
+    room.dag = Room::new(90, 2, 4).dag;
+    let before = room.heads();
+    let deeds = [room.sign(1, &before, room.adding(4)), room.sign(1, &before, room.removing(3))];
+    for end in [OpBody::Leave, room.role(1, Role::Member)] {
+        let ended = room.sign(1, &before, end);
+        let without = room.agreed(core::slice::from_ref(&ended));
+        for deed in &deeds {
+            assert_eq!(room.agreed(&[ended.clone(), deed.clone()]), without, "{deed:?}");
+        }
+    }
+    // But whoever is put out does not undo what the others had seen, by leaving before it.
+    let seen = room.sign(1, &before, room.adding(4));
+    let out = room.sign(0, &[seen.id()], room.removing(1));
+    let left = room.sign(1, &before, OpBody::Leave);
+    assert_eq!(names(&room.agreed(&[seen.clone(), out])), [0, 2, 3, 4]);
+    assert_eq!(names(&room.agreed(&[seen.clone(), left.clone()])), [0, 2, 3]);
+    let out = room.sign(0, &[seen.id()], room.removing(1));
+    assert_eq!(names(&room.agreed(&[seen.clone(), out, left.clone()])), [0, 2, 3, 4]);
+    let less = room.sign(0, &[seen.id()], room.role(1, Role::Member));
+    assert_eq!(names(&room.agreed(&[seen, less, left])), [0, 2, 3, 4], "it is gone all the same");
+}
+
+#[test]
+fn a_flood_of_acts_and_ends_that_exclude_each_other_is_settled() {
+    let mut room = Room::new(95, 2, 5);
+    room.dag = Room::new(95, 2, 4).dag;
+    let now = room.heads();
+    let cut =
+        |n: u64| List::first([super::ops::Cut { device: room.people[3].device_id(), heard: ranges(n) }]);
+    let mut ops: Vec<SignedOp> = Vec::new();
+    for n in 0..150u64 {
+        let mut invite = [9; 32];
+        invite[..8].copy_from_slice(&n.to_be_bytes());
+        ops.push(room.sign(1, &now, OpBody::Remove { who: room.id(2), cut: cut(n) }));
+        ops.push(room.sign(2, &now, OpBody::Remove { who: room.id(1), cut: cut(n) }));
+        ops.push(room.sign(2, &now, OpBody::InviteMint { invite, expires: NOW, kem_hash: [2; 32] }));
+    }
+    let end = room.with(&ops);
+    ops.reverse();
+    assert_eq!(room.with(&ops), end);
+    assert_eq!(end.len(), 3);
+}
+
+fn ranges(n: u64) -> List<crate::wire::Range, { crate::limits::HEARD_RANGES }> {
+    List::first([crate::wire::Range { lo: 1, hi: n + 1 }])
+}
+
+#[test]
 fn random_admins_converge() {
     let (mut voids, mut removed) = (0, 0);
     for seed in 100..160 {
