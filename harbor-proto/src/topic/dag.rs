@@ -26,7 +26,7 @@ const MAX_GRANTS: usize = 8;
 pub enum OpError {
     /// A parent is missing: try again when it has come.
     Unknown,
-    /// Parents out of order, or a second `Create`.
+    /// Parents out of order or before one another, or a second `Create`.
     Shape,
     /// Not signed by its author, or a certificate that does not verify.
     Signature,
@@ -160,6 +160,9 @@ impl Dag {
             return Err(OpError::Shape);
         }
         let past = self.before(&op.parents).ok_or(OpError::Unknown)?;
+        if !self.are_heads(&op.parents) {
+            return Err(OpError::Shape);
+        }
         if self.nodes.len() >= MAX_OPS {
             return Err(OpError::Full);
         }
@@ -276,6 +279,13 @@ impl Dag {
             set.add(at);
         }
         Some(set)
+    }
+
+    /// True when none of them lies before another: they are the heads of some set, and one set has one such list, so that
+    /// nobody can say the same thing in a thousand ways.
+    fn are_heads(&self, ids: &[OpId]) -> bool {
+        let places = || ids.iter().filter_map(|id| self.by_id.get(id).copied());
+        places().all(|one| places().all(|other| !self.nodes[one].past.has(other)))
     }
 
     pub(super) fn live<'a, K: Ord>(

@@ -150,7 +150,11 @@ fn parents_come_in_one_order() {
     heads.reverse();
     let mut op = SignedOp::sign(&admin, heads.clone(), OpBody::Leave);
     assert!(op.parents.is_sorted(), "signing sorts");
-    op.parents = crate::wire::List::new(heads).unwrap();
+    op.parents = crate::wire::List::new(heads.clone()).unwrap();
+    assert_eq!(dag.insert(op), Err(OpError::Shape));
+    // Nor does one lie before another.
+    heads.push(base[0]);
+    let op = SignedOp::sign(&admin, heads, OpBody::Leave);
     assert_eq!(dag.insert(op), Err(OpError::Shape));
 }
 
