@@ -4,14 +4,17 @@
 
 use super::conversation::{Post, PostKey, PostKind, key};
 use super::{CommandError, Endpoint, Format, Message, Reply, Table, Timer, TopicState};
+use crate::crypto::rng::Rng;
 use crate::delivery::outbox::order_key;
 use crate::delivery::{Amended, Clock, SenderChain};
 use crate::id::{EndpointId, MessageId, TopicUid};
+use crate::identity::DeviceSecrets;
 use crate::limits::MAX_TTL_HOURS;
+use crate::time::UnixMillis;
 use crate::topic::control::{ControlObject, control_key, pack};
 use crate::topic::ops::{Cut, Name};
 use crate::topic::roster::Leaf;
-use crate::topic::{Change, CommitReason, RemoveError, Role, RoleError};
+use crate::topic::{Change, CommitReason, Role, RosterError, TopicLog};
 use crate::wire::Bytes;
 use alloc::{format, vec::Vec};
 
@@ -19,6 +22,9 @@ use alloc::{format, vec::Vec};
 const JITTER_MS: u64 = 30_000;
 /// Wait per member, ms.
 const JITTER_PER_MEMBER_MS: u64 = 300;
+
+/// What an operation on the roster gave: objects to publish, and what changed here.
+type Acted = Result<(Vec<ControlObject>, Vec<Change>), RosterError>;
 
 impl Endpoint {
     /// Persists what the topic's log changed.
@@ -76,22 +82,12 @@ impl Endpoint {
 
     /// An admin takes a member out; what was accepted of theirs until now is all that will be.
     pub(super) fn remove(&mut self, uid: &TopicUid, who: &EndpointId) -> Result<Reply, CommandError> {
-        let unix = self.unix();
-        let talk = self.talks.get_mut(uid).filter(|t| t.is_active()).ok_or(CommandError::NotFound)?;
-        let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
-        let log = talk.log.as_mut().ok_or(CommandError::NotFound)?;
-        let devices = log.roster().leaves().iter().filter(|leaf| leaf.identity == *who);
+        let talk = self.talks.get(uid).ok_or(CommandError::NotFound)?;
+        let leaves = talk.log.as_ref().map(|log| log.roster().leaves()).unwrap_or_default();
+        let devices = leaves.iter().filter(|leaf| leaf.identity == *who);
         let heard = |device| talk.senders.get(device).map(SenderChain::heard).unwrap_or_default();
         let cut = devices.map(|leaf| Cut { device: leaf.device, heard: heard(&leaf.device) }).collect();
-        let removed = log.remove(&mut self.rng, &me.secrets, who, cut, unix);
-        let (objects, changes) = removed.map_err(|why| match why {
-            RemoveError::NotAllowed => CommandError::Unauthorized,
-            RemoveError::NotMember => CommandError::NotFound,
-            RemoveError::Full => CommandError::QuotaExceeded,
-        })?;
-        self.apply(uid, changes, true);
-        self.publish(uid, &objects);
-        Ok(Reply::Done)
+        self.change_roster(uid, |log, rng, me, now| log.remove(rng, me, who, cut, now))
     }
 
     /// An admin makes a member an admin, or a plain member again.
@@ -101,15 +97,23 @@ impl Endpoint {
         who: &EndpointId,
         role: Role,
     ) -> Result<Reply, CommandError> {
+        self.change_roster(uid, |log, rng, me, now| log.set_role(rng, me, who, role, now))
+    }
+
+    fn change_roster(
+        &mut self,
+        uid: &TopicUid,
+        act: impl FnOnce(&mut TopicLog, &mut Rng, &DeviceSecrets, UnixMillis) -> Acted,
+    ) -> Result<Reply, CommandError> {
         let unix = self.unix();
         let talk = self.talks.get_mut(uid).filter(|t| t.is_active()).ok_or(CommandError::NotFound)?;
         let me = self.me.as_ref().ok_or(CommandError::NotInitialized)?;
         let log = talk.log.as_mut().ok_or(CommandError::NotFound)?;
-        let given = log.set_role(&mut self.rng, &me.secrets, who, role, unix);
-        let (objects, changes) = given.map_err(|why| match why {
-            RoleError::NotAllowed => CommandError::Unauthorized,
-            RoleError::NotMember => CommandError::NotFound,
-            RoleError::Full => CommandError::QuotaExceeded,
+        let acted = act(log, &mut self.rng, &me.secrets, unix);
+        let (objects, changes) = acted.map_err(|why| match why {
+            RosterError::NotAllowed => CommandError::Unauthorized,
+            RosterError::NotMember => CommandError::NotFound,
+            RosterError::Full => CommandError::QuotaExceeded,
         })?;
         self.apply(uid, changes, true);
         self.publish(uid, &objects);

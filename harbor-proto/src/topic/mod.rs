@@ -25,9 +25,8 @@ pub use keyring::{KEEP_MS, KeyError, OpenKey, Route};
 pub use log::{Change, CommitReason, Refused, SealError, SealKey, TopicLog};
 pub use ops::{Name, Role, TopicKind};
 pub use records::{RecordChange, Shelf};
-pub use removal::RemoveError;
 pub use restore::BadRecords;
-pub use roles::RoleError;
+pub use roles::RosterError;
 
 #[cfg(test)]
 mod dag_tests;

@@ -7,6 +7,7 @@ use super::dag::Dag;
 use super::keyring::OpenKey;
 use super::log::{Change, TopicLog};
 use super::ops::{Cut, OpBody, TopicKind};
+use super::roles::RosterError;
 use crate::crypto::rng::Rng;
 use crate::id::{DeviceId, EndpointId, OpId};
 use crate::identity::DeviceSecrets;
@@ -14,24 +15,13 @@ use crate::time::UnixMillis;
 use crate::wire::List;
 use alloc::vec::Vec;
 
-/// Why nobody was taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemoveError {
-    /// Only admins remove, only in rooms, never the owner, and nobody themselves: that is leaving.
-    NotAllowed,
-    /// Nobody of that identity is in it.
-    NotMember,
-    /// The topic has all the operations it may have.
-    Full,
-}
-
 impl TopicLog {
     /// Takes `who` out with all devices and commits an epoch for those who stay, with a new routing secret. `cut`
     /// says what of each of their devices' chains was heard. Publish the objects in every mailbox still read, so that
     /// whoever knows only the old one can follow, `who` included.
     ///
     /// # Errors
-    /// [`RemoveError`]; nothing changed.
+    /// [`RosterError`]; nothing changed.
     pub fn remove(
         &mut self,
         rng: &mut Rng,
@@ -39,20 +29,15 @@ impl TopicLog {
         who: &EndpointId,
         cut: Vec<Cut>,
         now: UnixMillis,
-    ) -> Result<(Vec<ControlObject>, Vec<Change>), RemoveError> {
-        let mine = self.my_leaf().filter(|leaf| leaf.role.is_admin()).ok_or(RemoveError::NotAllowed)?;
+    ) -> Result<(Vec<ControlObject>, Vec<Change>), RosterError> {
+        let mine = self.my_leaf().filter(|leaf| leaf.role.is_admin()).ok_or(RosterError::NotAllowed)?;
         if self.kind() != TopicKind::Room || mine.identity == *who || self.dag().owner() == *who {
-            return Err(RemoveError::NotAllowed);
+            return Err(RosterError::NotAllowed);
         }
         if !self.roster().has_identity(who) {
-            return Err(RemoveError::NotMember);
+            return Err(RosterError::NotMember);
         }
-        let remove = OpBody::Remove { who: *who, cut: List::first(cut) };
-        let (mut objects, mut changes) = self.author_all(me, [remove], now).map_err(|_| RemoveError::Full)?;
-        let (epoch, more) = self.commit_epoch(rng, me, now).ok_or(RemoveError::Full)?;
-        objects.extend(epoch);
-        changes.extend(more);
-        Ok((objects, changes))
+        self.author_with_epoch(rng, me, OpBody::Remove { who: *who, cut: List::first(cut) }, now)
     }
 
     /// True when a message at place `seq` of its author's chain does not count, because a removal cut the chain off

@@ -28,7 +28,7 @@ fn room(seed: u64, others: u64) -> Vec<Peer> {
 }
 
 /// With everything up to `seq` heard.
-fn remove(peers: &mut [Peer], by: usize, who: usize, seq: u64) -> Result<Vec<ControlObject>, RemoveError> {
+fn remove(peers: &mut [Peer], by: usize, who: usize, seq: u64) -> Result<Vec<ControlObject>, RosterError> {
     let heard = List::first([Range { lo: 1, hi: seq }]);
     let (id, cut) = (identity(&peers[who]), Cut { device: peers[who].me.device_id(), heard });
     let admin = &mut peers[by];
@@ -40,10 +40,10 @@ fn remove(peers: &mut [Peer], by: usize, who: usize, seq: u64) -> Result<Vec<Con
 #[test]
 fn only_admins_remove_and_nobody_themselves() {
     let mut peers = room(100, 2);
-    assert_eq!(remove(&mut peers, 1, 2, 0), Err(RemoveError::NotAllowed));
-    assert_eq!(remove(&mut peers, 0, 0, 0), Err(RemoveError::NotAllowed));
+    assert_eq!(remove(&mut peers, 1, 2, 0), Err(RosterError::NotAllowed));
+    assert_eq!(remove(&mut peers, 0, 0, 0), Err(RosterError::NotAllowed));
     remove(&mut peers, 0, 2, 0).unwrap();
-    assert_eq!(remove(&mut peers, 0, 2, 0), Err(RemoveError::NotMember));
+    assert_eq!(remove(&mut peers, 0, 2, 0), Err(RosterError::NotMember));
     // A member who signs one all the same is not believed.
     let forged = OpBody::Remove { who: identity(&peers[0]), cut: List::default() };
     let forged = SignedOp::sign(&peers[1].me, peers[1].log.dag().heads(), forged);
@@ -57,7 +57,7 @@ fn in_a_dm_nobody_is_removed() {
     let other = device(111);
     founder.add(&other);
     let removed = founder.log.remove(&mut rng(1), &founder.me, &other.endpoint_id(), Vec::new(), NOW);
-    assert_eq!(removed.unwrap_err(), RemoveError::NotAllowed);
+    assert_eq!(removed.unwrap_err(), RosterError::NotAllowed);
 }
 
 #[test]

@@ -49,6 +49,18 @@ fn everybody_gets_in_whatever_breaks() {
     crate::seeds(10, rough_joins);
 }
 
+/// The third is let in by a new invite, and all three talk.
+fn back_again(mut group: Group) -> String {
+    group.world.check.close();
+    group.join(2);
+    for device in 0..3 {
+        group.say(device);
+        group.world.run_for(SECOND);
+    }
+    group.settle(3 * HOUR);
+    group.world.trace.hash()
+}
+
 /// One leaves; nobody waits for it any longer, and by a new invite it is back.
 fn coming_and_going(seed: u64) -> String {
     let mut group = Group::new(seed, 1, 3, seed.is_multiple_of(2));
@@ -61,14 +73,7 @@ fn coming_and_going(seed: u64) -> String {
     group.say(1);
     group.world.run_for(2 * MINUTE);
     group.settle(3 * HOUR);
-    group.world.check.close();
-    group.join(2);
-    for device in 0..3 {
-        group.say(device);
-        group.world.run_for(SECOND);
-    }
-    group.settle(3 * HOUR);
-    group.world.trace.hash()
+    back_again(group)
 }
 
 /// One is taken out while everything fails; it reads nothing more, and by a new invite it is back.
@@ -89,14 +94,7 @@ fn thrown_out(seed: u64) -> String {
     assert_eq!(removed, Some(TopicState::Removed));
     let secret = String::from_utf8(secret).expect("text");
     assert!(!shown(&group.world, 2, &group.topic).contains(&secret));
-    group.world.check.close();
-    group.join(2);
-    for device in 0..3 {
-        group.say(device);
-        group.world.run_for(SECOND);
-    }
-    group.settle(3 * HOUR);
-    group.world.trace.hash()
+    back_again(group)
 }
 
 #[test]
